@@ -1,0 +1,125 @@
+"""Backends by name, through the entry points of group ``timernn.backends``: the only list of backends there is."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from timernn.completion import complete
+from timernn.contract import Backend, BackendUnavailable, MinimalBackend, UnknownBackend
+
+GROUP = "timernn.backends"
+DEFAULT = "numpy"
+ENVIRONMENT_VARIABLE = "TIMERNN_BACKEND"
+
+
+@dataclass(frozen=True)
+class BackendStatus:
+    """One registered backend: ready to use, or the reason why not.
+
+    Attributes
+    ----------
+    name : str
+        Its entry-point name.
+    origin : str
+        The distribution that registered it, with its version.
+    backend : Backend or None
+        The backend itself when it can run here.
+    reason : str or None
+        Why it can't run here.
+    """
+
+    name: str
+    origin: str
+    backend: Backend | None
+    reason: str | None
+
+    @property
+    def available(self) -> bool:
+        """Whether the backend can run on this machine."""
+        return self.backend is not None
+
+
+def backend_names() -> list[str]:
+    """Return the names of all registered backends, sorted, whether or not they can run here."""
+    return sorted(_registered())
+
+
+def backend_statuses() -> list[BackendStatus]:
+    """Try every registered backend once and return what came of it, sorted by name."""
+    statuses = []
+    for name, entry in sorted(_registered().items()):
+        origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "unknown distribution"
+        try:
+            statuses.append(BackendStatus(name, origin, load_backend(name), None))
+        except BackendUnavailable as unavailable:
+            statuses.append(BackendStatus(name, origin, None, str(unavailable)))
+    return statuses
+
+
+def load_backend(spec: str | None = None) -> Backend:
+    """Return a backend, completed with defaults for whatever its author left out.
+
+    Parameters
+    ----------
+    spec : str, optional
+        A registered name, or ``"module:Class"`` for one that isn't installed. By default the
+        environment variable ``TIMERNN_BACKEND``, and without it ``"numpy"``.
+
+    Raises
+    ------
+    UnknownBackend
+        If no backend is registered under that name, or the class can't be found in the module.
+    BackendUnavailable
+        If it can't run on this machine; the message is the reason.
+    """
+    if spec is None:
+        spec = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT
+    if ":" in spec:
+        return _build(spec.partition(":")[2], spec, lambda: _import_class(spec))
+    registered = _registered()
+    if spec not in registered:
+        raise UnknownBackend(
+            f"no backend is called {spec!r}; registered are {', '.join(sorted(registered)) or 'none'} "
+            f"(or give 'module:Class')"
+        )
+    entry = registered[spec]
+    return _build(spec, entry.value, entry.load)
+
+
+def _registered() -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=GROUP):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise UnknownBackend(
+                f"two distributions register a backend called {entry.name!r}: {other.value} and {entry.value}; "
+                f"uninstall one of them"
+            )
+    return found
+
+
+def _build(name: str, target: str, load: Callable[[], Any]) -> Backend:
+    try:
+        instance = load()()
+    except ImportError as missing:
+        module = target.partition(":")[0]
+        if isinstance(missing, ModuleNotFoundError) and missing.name == module:
+            raise BackendUnavailable(f"its module {module} is not in this installation") from missing
+        raise BackendUnavailable(f"{missing}") from missing
+    if not isinstance(instance, MinimalBackend):
+        raise UnknownBackend(f"{target} is not a backend: it needs the methods rnn and time_rnn")
+    return complete(instance, name)
+
+
+def _import_class(spec: str) -> Any:
+    module_name, _, class_name = spec.partition(":")
+    module = importlib.import_module(module_name)
+    try:
+        return getattr(module, class_name)
+    except AttributeError:
+        raise UnknownBackend(f"module {module_name} has no class {class_name!r}") from None

@@ -1,0 +1,1 @@
+"""The conformance suite: pytest files that run against any backend."""
