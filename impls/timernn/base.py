@@ -198,7 +198,7 @@ class ArrayBackend:
         """Scale all of ``grads`` by ``min(1, max_norm / norm)``; return them and the norm of all together."""
         squared = sum(self.xp.sum(grad * grad) for grad in grads)
         norm = squared**0.5
-        scale = self.xp.where(norm > max_norm, max_norm / norm, self.xp.ones_like(norm))
+        scale = max_norm / self.xp.where(norm > max_norm, norm, max_norm)
         return [grad * scale for grad in grads], norm
 
     def sgd_update(self, param: Array, grad: Array, *, learning_rate: float) -> Array:

@@ -1,0 +1,142 @@
+"""The oracle: what every layer must compute, written from the equations in float64 and sharing no code with a backend.
+
+Each function takes an `Arithmetic`, the exact one by default. `timernn_suite.conformance.tolerance`
+passes one that rounds at random instead, to learn how far a right answer may lie from the oracle's.
+The forward functions accept complex input too, so that `complex_step` can differentiate them by a
+road that has nothing in common with the backward functions here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Arithmetic:
+    """Exact arithmetic: as exact as float64 is."""
+
+    def dot(self, a: Array, b: Array) -> Array:
+        """Return the matrix product."""
+        return a @ b
+
+    def rounded(self, values: Array) -> Array:
+        """Return the result of one elementwise operation, as it would be stored."""
+        return values
+
+    def tanh(self, values: Array) -> Array:
+        """Return the hyperbolic tangent."""
+        return np.tanh(values)
+
+
+EXACT = Arithmetic()
+
+
+def time_rnn_forward(xs: Array, h0: Array, Wx: Array, Wh: Array, b: Array, ar: Arithmetic = EXACT) -> Array:
+    """Return the states h_0 … h_T, stacked as (T+1, N, H), for ``xs (N, T, D)`` and ``h0 (N, H)``."""
+    states = [h0]
+    for t in range(xs.shape[1]):
+        total = ar.rounded(ar.dot(states[-1], Wh) + ar.dot(xs[:, t], Wx))
+        states.append(ar.tanh(ar.rounded(total + b)))
+    return np.stack(states)
+
+
+def time_rnn_backward(
+    dhs: Array, xs: Array, states: Array, Wx: Array, Wh: Array, ar: Arithmetic = EXACT
+) -> dict[str, Array]:
+    """Return the gradients ``dxs, dh, dWx, dWh, db`` of Σ dhs·hs, by the chain rule from the last step to the first."""
+    N, T, D = xs.shape
+    H = Wh.shape[0]
+    dxs = np.zeros((N, T, D))
+    dzs = np.zeros((N, T, H))
+    dh = np.zeros((N, H))
+    for t in range(T - 1, -1, -1):
+        h = states[t + 1]
+        slope = ar.rounded(1.0 - ar.rounded(h * h))
+        dzs[:, t] = ar.rounded(ar.rounded(dhs[:, t] + dh) * slope)
+        dh = ar.dot(dzs[:, t], Wh.T)
+        dxs[:, t] = ar.dot(dzs[:, t], Wx.T)
+    rows = dzs.reshape(N * T, H)
+    before = states[:-1].transpose(1, 0, 2).reshape(N * T, H)
+    return {
+        "dxs": dxs,
+        "dh": dh,
+        "dWx": ar.dot(xs.reshape(N * T, D).T, rows),
+        "dWh": ar.dot(before.T, rows),
+        "db": ar.dot(np.ones(N * T), rows),
+    }
+
+
+def time_rnn(
+    xs: Array, h0: Array, Wx: Array, Wh: Array, b: Array, dhs: Array, ar: Arithmetic = EXACT
+) -> dict[str, Array]:
+    """Return ``hs (N, T, H)`` and all gradients of one block."""
+    states = time_rnn_forward(xs, h0, Wx, Wh, b, ar)
+    return {"hs": states[1:].transpose(1, 0, 2)} | time_rnn_backward(dhs, xs, states, Wx, Wh, ar)
+
+
+def time_embedding(W: Array, ids: Array, dxs: Array, ar: Arithmetic = EXACT) -> dict[str, Array]:
+    """Return ``xs`` and ``dW``; a row of ``dW`` is the sum over the places where its id stands."""
+    V, D = W.shape
+    flat, rows = ids.reshape(-1), dxs.reshape(-1, D)
+    dW = np.zeros((V, D))
+    for v in range(V):
+        places = rows[flat == v]
+        if len(places) > 0:
+            dW[v] = ar.dot(np.ones(len(places)), places)
+    return {"xs": W[ids], "dW": dW}
+
+
+def time_affine(xs: Array, W: Array, b: Array, dzs: Array, ar: Arithmetic = EXACT) -> dict[str, Array]:
+    """Return ``zs`` and the gradients ``dxs, dW, db``."""
+    N, T, H = xs.shape
+    rows, drows = xs.reshape(N * T, H), dzs.reshape(N * T, -1)
+    return {
+        "zs": ar.rounded(ar.dot(rows, W) + b).reshape(N, T, -1),
+        "dxs": ar.dot(drows, W.T).reshape(N, T, H),
+        "dW": ar.dot(rows.T, drows),
+        "db": ar.dot(np.ones(N * T), drows),
+    }
+
+
+def time_softmax_with_loss(
+    zs: Array, ts: Array, ignore_label: int = -1, dloss: float = 1.0, ar: Arithmetic = EXACT
+) -> dict[str, Array]:
+    """Return ``loss`` (mean over the labels that count) and its gradient ``dzs``, times ``dloss``.
+
+    The maximum that is taken off is that of the real part, so that a complex step passes through.
+    """
+    V = zs.shape[2]
+    rows, labels = zs.reshape(-1, V), ts.reshape(-1)
+    counted = np.flatnonzero(labels != ignore_label)
+    dzs = np.zeros_like(rows)
+    if len(counted) == 0:
+        return {"loss": np.zeros(()), "dzs": dzs.reshape(zs.shape)}
+    kept, targets = rows[counted], labels[counted]
+    shifted = ar.rounded(kept - kept.real.max(axis=1, keepdims=True))
+    exponentials = ar.rounded(np.exp(shifted))
+    totals = ar.dot(exponentials, np.ones(V))
+    picked = shifted[np.arange(len(counted)), targets]
+    losses = ar.rounded(ar.rounded(np.log(totals)) - picked)
+    gradient = ar.rounded(exponentials / totals[:, None])
+    gradient[np.arange(len(counted)), targets] -= 1.0
+    dzs[counted] = ar.rounded(gradient * (dloss / len(counted)))
+    return {"loss": ar.rounded(ar.dot(np.ones(len(counted)), losses) / len(counted)), "dzs": dzs.reshape(zs.shape)}
+
+
+def complex_step(function: Callable[[Array], Array], at: Array, step: float = 1e-30) -> Array:
+    """Return the gradient of a real scalar ``function`` by Im f(x + ih) / h: exact to rounding, nothing cancels.
+
+    Source: W. Squire and G. Trapp, "Using Complex Variables to Estimate Derivatives of Real
+    Functions", SIAM Review 40(1), 1998.
+    """
+    gradient = np.zeros(at.shape)
+    for place in np.ndindex(at.shape):
+        moved = at.astype(complex)
+        moved[place] += 1j * step
+        gradient[place] = np.imag(function(moved)) / step
+    return gradient
