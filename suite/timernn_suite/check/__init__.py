@@ -1,0 +1,6 @@
+"""Judging a backend from outside: the conformance suite in a process of its own, and its scorecard."""
+
+from timernn_suite.check.judge import CheckError, judge
+from timernn_suite.check.scorecard import GROUPS, Outcome, Scorecard
+
+__all__ = ["GROUPS", "CheckError", "Outcome", "Scorecard", "judge"]

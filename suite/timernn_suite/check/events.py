@@ -1,0 +1,73 @@
+"""A pytest plugin that writes what happens to a file as JSON lines, each flushed, so that a crash loses nothing.
+
+`timernn_suite.check.judge` loads it in the process that it starts, and reads the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: The environment variable that names the file.
+EVENTS_VARIABLE = "TIMERNN_CHECK_EVENTS"
+
+
+def _write(event: str, **details: Any) -> None:
+    with Path(os.environ[EVENTS_VARIABLE]).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"event": event, **details}) + "\n")
+
+
+def _test_id(nodeid: str) -> str:
+    """Return the id without the folders before the file's name."""
+    path, separator, rest = nodeid.partition("::")
+    return Path(path).name + separator + rest
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write down which tests are going to run."""
+    _write("collected", tests=[_test_id(item.nodeid) for item in session.items])
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Write down which test runs now: if the process dies, this one did it."""
+    _write("start", test=_test_id(nodeid))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Write down a test's outcome: of its call, or of a set-up or tear-down that didn't pass."""
+    if report.when != "call" and report.passed:
+        return
+    expected = hasattr(report, "wasxfail")
+    outcome = {"skipped": "known failure" if expected else "skipped"}.get(report.outcome, report.outcome)
+    _write(
+        "outcome",
+        test=_test_id(report.nodeid),
+        outcome=outcome,
+        seconds=round(report.duration, 4),
+        scores={name[2:]: value for name, value in report.user_properties if name.startswith("s:")},
+        message=_message(report),
+    )
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Write down what could not even be collected."""
+    if report.failed:
+        _write("outcome", test=_test_id(report.nodeid), outcome="failed", seconds=0, scores={}, message=_message(report))
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Write down that the end was reached."""
+    _write("finish", exitstatus=int(exitstatus))
+
+
+def _message(report: pytest.TestReport | pytest.CollectReport) -> str | None:
+    if report.passed:
+        return None
+    if isinstance(report.longrepr, tuple):  # a skip: file, line, reason
+        return report.longrepr[2].removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr)

@@ -1,0 +1,78 @@
+"""The command's entry point: what all commands share, and how an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from timernn import BackendUnavailable, ShapeError, UnknownBackend, __version__
+from timernn_suite.check import CheckError
+from timernn_suite.cli import backends, check, data, evaluate, run, score, train
+from timernn_suite.cli.console import errors
+from timernn_suite.corpus import CorpusError
+from timernn_suite.lm.checkpoint import CheckpointError
+from timernn_suite.lm.recipes import RecipeError
+from timernn_suite.lm.scoring import ScoringError
+from timernn_suite.lm.trainer import TrainingError
+
+FINE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+#: Mistakes of the user's or states of the machine, each with a message that says what to do: no traceback.
+EXPECTED_ERRORS = (
+    BackendUnavailable,
+    UnknownBackend,
+    CheckError,
+    CorpusError,
+    RecipeError,
+    CheckpointError,
+    ScoringError,
+    TrainingError,
+    ShapeError,
+    FileNotFoundError,
+    FileExistsError,
+    PermissionError,
+)
+
+app = typer.Typer(
+    name="timernn",
+    help="Judge, train and time recurrent layers on interchangeable backends.\n\n"
+    "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (run, check, backends, train, evaluate, score, data):
+    app.command(name=module.NAME)(module.command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"timernn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app()
+    except EXPECTED_ERRORS as error:
+        errors.print(f"[bold red]timernn:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(WRONG_USE)
+    except KeyboardInterrupt:
+        errors.print("[bold red]timernn:[/] interrupted")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away, as `timernn … | head` does
+        sys.exit(FINE)

@@ -1,0 +1,86 @@
+"""``timernn check``: the conformance suite on backends by name, each in a process of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from timernn import backend_statuses
+from timernn_suite.check import GROUPS, Scorecard, judge
+from timernn_suite.cli.console import output, print_json, progress_bar
+from timernn_suite.cli.options import Json
+
+NAME = "check"
+
+
+def command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Registered names or module:Class; by default all that can run here."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds after which a backend is said to hang.")] = 600.0,
+    keyword: Annotated[
+        str | None, typer.Option("-k", metavar="EXPRESSION", help="Only tests whose names match, as pytest's -k.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check backends against the contract: scorecard by group, exit code 1 if anything fails.
+
+    The score s is the largest distance from the oracle in units of what rounding explains; up to 8 passes.
+    """
+    wanted = list(dict.fromkeys(names or [status.name for status in backend_statuses() if status.available]))
+    cards = [check_one(name, timeout, keyword) for name in wanted]
+    if as_json:
+        print_json([card.as_record() for card in cards])
+    else:
+        for card in cards:
+            show(card)
+    if not all(card.passed for card in cards):
+        raise typer.Exit(1)
+
+
+def check_one(name: str, timeout: float = 600.0, keyword: str | None = None) -> Scorecard:
+    """Check one backend with a progress bar."""
+    with progress_bar() as bar:
+        task = bar.add_task(f"checking {name}", total=None, note="")
+
+        def tell(done: int, total: int, test: str) -> None:
+            bar.update(task, completed=done, total=total, note=test.partition("[")[0])
+
+        return judge(name, timeout=timeout, keyword=keyword, progress=tell)
+
+
+def show(card: Scorecard) -> None:
+    """Print a scorecard."""
+    verdict = "[bold green]passed" if card.passed else "[bold red]FAILED"
+    table = Table(title=f"{escape(card.backend)}: {verdict}[/] in {card.seconds:.1f} s", title_justify="left")
+    table.add_column("group")
+    for heading in ("passed", "failed", "skipped", "known"):
+        table.add_column(heading, justify="right")
+    table.add_column("largest s", justify="right")
+    for group in card.groups():
+        counts, scores = card.counts(group), card.largest_scores(group)
+        bad = sum(counts[kind] for kind in ("failed", "crashed", "hung", "not run"))
+        table.add_row(
+            GROUPS.get(group, group),
+            str(counts["passed"]),
+            f"[red]{bad}" if bad else "0",
+            str(counts["skipped"]),
+            str(counts["known failure"]),
+            _largest(scores),
+        )
+    output.print(table)
+    for failure in card.failures:
+        output.print(f"[red]{failure.outcome}[/] {escape(failure.test)}", highlight=False, soft_wrap=True)
+        for line in (failure.message or "").splitlines()[:4]:
+            output.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _largest(scores: dict[str, float]) -> str:
+    if not scores:
+        return ""
+    tensor = max(scores, key=scores.__getitem__)
+    return f"{scores[tensor]:.2f} ({tensor})"

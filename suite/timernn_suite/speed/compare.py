@@ -1,0 +1,193 @@
+"""Times implementations against each other: interleaved rounds, so that a machine's drift falls on all of them alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from timernn_suite.speed.shapes import Block, Step
+
+#: Variables by which the usual thread pools are told how many threads to have.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One implementation on one shape: the median of each round in milliseconds, or why there is none."""
+
+    implementation: str
+    rounds: tuple[float, ...] = ()
+    first_call: float | None = None
+    peak_kib: int | None = None
+    error: str | None = None
+
+    @property
+    def milliseconds(self) -> float:
+        """The median over rounds; NaN where it failed."""
+        return statistics.median(self.rounds) if self.rounds else float("nan")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All implementations on one shape."""
+
+    shape: Block | Step
+    measurements: tuple[Measurement, ...]
+
+    def ratio(self, slow: str, fast: str) -> tuple[float, float, float] | None:
+        """Return how many times as fast ``fast`` is as ``slow``: median, least and most over the paired rounds."""
+        by_name = {measured.implementation: measured for measured in self.measurements}
+        if slow not in by_name or fast not in by_name:
+            return None
+        pairs = zip(by_name[slow].rounds, by_name[fast].rounds, strict=False)
+        ratios = [of_slow / of_fast for of_slow, of_fast in pairs]
+        return (statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
+
+    def as_record(self) -> dict[str, Any]:
+        """Return a JSON-ready record."""
+        return {
+            **self.shape.as_request(),
+            "measurements": {
+                measured.implementation: {"error": measured.error}
+                if measured.error
+                else {
+                    "milliseconds": round(measured.milliseconds, 5),
+                    "rounds": [round(value, 5) for value in measured.rounds],
+                    "first_call_milliseconds": measured.first_call and round(measured.first_call, 3),
+                    "tokens_per_second": round(self.shape.tokens / measured.milliseconds * 1e3),
+                    "peak_kib": measured.peak_kib,
+                }
+                for measured in self.measurements
+            },
+        }
+
+
+@dataclass
+class Worker:
+    """A running worker process."""
+
+    implementation: str
+    threads: int
+    pythonpath: str | None = None
+    process: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the process, with the number of threads in its environment."""
+        environment = os.environ | {name: str(self.threads) for name in THREAD_VARIABLES}
+        if self.pythonpath is not None:
+            environment["PYTHONPATH"] = os.pathsep.join(
+                part for part in (self.pythonpath, os.environ.get("PYTHONPATH")) if part
+            )
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "timernn_suite.speed.worker", self.implementation],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and wait for its answer; a process that died answers with an error."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            reply: dict[str, Any] = json.loads(self.process.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError):
+            return {"error": f"its process ended with exit code {self.process.wait()}"}
+        return reply
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def compare(
+    implementations: Sequence[str],
+    shapes: Sequence[Block | Step],
+    *,
+    rounds: int = 5,
+    seconds: float = 0.3,
+    threads: int | None = None,
+    dtype: str = "float32",
+    pythonpath: str | None = None,
+    progress: Callable[[str], None] = lambda doing: None,
+) -> tuple[list[Comparison], dict[str, Any]]:
+    """Time every implementation on every shape.
+
+    Parameters
+    ----------
+    implementations : sequence of str
+        Backends by name, ``module:Class`` or ``peer:module``; see `timernn_suite.speed.worker`.
+    shapes : sequence of Block or Step
+        What is timed.
+    rounds : int
+        How often each implementation gets its turn, in an order that turns round by one each time.
+    seconds : float
+        How long a turn lasts, in seconds; its result is the median of its calls.
+    threads : int, optional
+        Threads that each implementation may use; by default one a core.
+    dtype : str
+        Element type.
+    pythonpath : str, optional
+        A folder where workers find peers that aren't installed.
+    progress : callable
+        Told in a few words what is being timed.
+
+    Returns
+    -------
+    comparisons : list of Comparison
+        One a shape.
+    descriptions : dict
+        What each implementation says of itself.
+    """
+    threads = threads or os.cpu_count() or 1
+    workers = [Worker(name, threads, pythonpath) for name in implementations]
+    try:
+        descriptions = {worker.implementation: worker.ask({"task": "describe"}) for worker in workers}
+        comparisons = []
+        for shape in shapes:
+            progress(shape.name)
+            comparisons.append(_compare_on(workers, shape, rounds, seconds, dtype))
+        return comparisons, descriptions
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _compare_on(
+    workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str
+) -> Comparison:
+    request = shape.as_request() | {"dtype": dtype, "seconds": seconds}
+    request.pop("name")
+    answers: dict[str, list[dict[str, Any]]] = {worker.implementation: [] for worker in workers}
+    for turn in range(rounds + 1):  # the first builds and warms up
+        shift = turn % len(workers)
+        for worker in (*workers[shift:], *workers[:shift]):
+            if any("error" in reply for reply in answers[worker.implementation]):
+                continue
+            answers[worker.implementation].append(worker.ask(request))
+            time.sleep(0.02)  # a pool of threads may spin on for a while after its work; keep it out of the next turn
+    return Comparison(shape, tuple(_measurement(name, replies) for name, replies in answers.items()))
+
+
+def _measurement(name: str, replies: list[dict[str, Any]]) -> Measurement:
+    for reply in replies:
+        if "error" in reply:
+            return Measurement(name, error=reply["error"])
+    first, *timed = replies
+    return Measurement(
+        name,
+        rounds=tuple(reply["milliseconds"] for reply in timed),
+        first_call=first.get("first_call_milliseconds"),
+        peak_kib=timed[-1]["peak_kib"] if timed else None,
+    )

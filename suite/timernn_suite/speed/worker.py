@@ -1,0 +1,125 @@
+"""A process that times one implementation: requests come as JSON lines, answers go back as JSON lines.
+
+Run by `timernn_suite.speed.compare`; the implementation is the only argument: a backend's name,
+``module:Class``, or ``peer:module`` for a library that is timed without being a backend. Such a module has
+functions ``block(N, T, D, H, dtype)`` and ``step(N, T, H, V, dtype)`` that return what is to be timed as a
+callable, and ``describe()``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+Timed = Callable[[], object]
+
+
+def backend_block(spec: str, N: int, T: int, D: int, H: int, dtype: str) -> Timed:
+    """Return one forward and backward of a stateful `TimeRNN`."""
+    from timernn.registry import load_backend  # noqa: PLC0415 - a peer's process has no need of it
+
+    backend = load_backend(spec)
+    random = np.random.default_rng(0)
+
+    def normal(*shape: int, scale: float = 1.0) -> Any:
+        return backend.asarray((scale * random.standard_normal(shape)).astype(dtype))
+
+    layer = backend.time_rnn(normal(D, H, scale=D**-0.5), normal(H, H, scale=H**-0.5), normal(H), stateful=True)
+    xs, dhs = normal(N, T, D), normal(N, T, H)
+
+    def once() -> None:
+        layer.forward(xs)
+        layer.backward(dhs)
+        backend.synchronize()
+
+    return once
+
+
+def backend_step(spec: str, N: int, T: int, H: int, V: int, dtype: str) -> Timed:
+    """Return one training step of the language model with SGD."""
+    from timernn.registry import load_backend  # noqa: PLC0415 - see above
+    from timernn_suite.lm.optim import SGD  # noqa: PLC0415
+    from timernn_suite.lm.rnnlm import Rnnlm, initial_weights  # noqa: PLC0415
+
+    backend = load_backend(spec)
+    model = Rnnlm(backend, initial_weights(V, H, H, seed=0, dtype=dtype))
+    optimiser = SGD(0.1)
+    ids = np.random.default_rng(0).integers(0, V, (2, N, T))
+
+    def once() -> None:
+        model.forward(ids[0], ids[1])
+        model.backward()
+        optimiser.update(model)
+        backend.synchronize()
+
+    return once
+
+
+def build(spec: str, request: dict[str, Any]) -> Timed:
+    """Build what a request asks to be timed."""
+    sizes = {key: request[key] for key in ("N", "T", "D", "H", "V", "dtype") if key in request}
+    if spec.startswith("peer:"):
+        made: Timed = getattr(importlib.import_module(spec.removeprefix("peer:")), request["task"])(**sizes)
+        return made
+    return {"block": partial(backend_block, spec), "step": partial(backend_step, spec)}[request["task"]](**sizes)
+
+
+def describe(spec: str) -> dict[str, Any]:
+    """Return the implementation's own description, for the record."""
+    if spec.startswith("peer:"):
+        described: dict[str, Any] = importlib.import_module(spec.removeprefix("peer:")).describe()
+        return described
+    from timernn.registry import load_backend  # noqa: PLC0415 - see above
+
+    return load_backend(spec).describe()
+
+
+def time_round(timed: Timed, seconds: float) -> dict[str, float]:
+    """Call ``timed`` for about ``seconds`` (3 times at least) and return the median in milliseconds, and how often."""
+    timed()  # wakes caches and threads that slept while others were timed
+    durations: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(durations) < 3 or time.perf_counter() < end:
+        start = time.perf_counter()
+        timed()
+        durations.append(time.perf_counter() - start)
+    return {"milliseconds": float(np.median(durations)) * 1e3, "calls": len(durations)}
+
+
+def answer(spec: str, request: dict[str, Any], built: dict[str, Timed]) -> dict[str, Any]:
+    """Carry out one request."""
+    if request["task"] == "describe":
+        return describe(spec)
+    key = json.dumps({name: value for name, value in request.items() if name != "seconds"}, sort_keys=True)
+    if key not in built:
+        built.clear()  # one at a time: a large shape of before must not weigh on the next
+        built[key] = build(spec, request)
+        first = time.perf_counter()
+        built[key]()
+        return {"first_call_milliseconds": (time.perf_counter() - first) * 1e3}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return time_round(built[key], request["seconds"]) | {"peak_kib": peak}
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    spec = sys.argv[1]
+    built: dict[str, Timed] = {}
+    for line in sys.stdin:
+        try:
+            reply = answer(spec, json.loads(line), built)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs in the record, not in a broken pipe
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(reply), flush=True)
+
+
+if __name__ == "__main__":
+    main()
