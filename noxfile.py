@@ -1,0 +1,83 @@
+"""Every task of the project: ``nox -l`` lists them, ``nox -s NAME`` runs one."""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests", "lint"]
+
+ROOT = Path(__file__).parent
+TEST_TOOLS = ["pytest>=8", "pytest-timeout>=2.3"]
+#: One hung test must not eat a whole run; the slowest takes a small part of this, in seconds.
+TIMEOUT = "--timeout=300"
+
+
+def install_wheel(session: nox.Session, extras: str = "") -> None:
+    """Build the wheel and install it: what is tested is what users get, not the source tree."""
+    session.install("build", "hatchling")
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(dist), str(ROOT), silent=True)
+    (wheel,) = dist.glob("*.whl")
+    session.install(f"{wheel}{extras}")  # with what it depends on
+    session.install("--force-reinstall", "--no-deps", str(wheel))  # and the same version anew after an edit
+    session.run(
+        "python", "-c", "import timernn; assert 'site-packages' in timernn.__file__, timernn.__file__", silent=True
+    )
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, against the built wheel: the conformance suite, the workload, the checker. Arguments go to pytest."""
+    install_wheel(session, "[numba]")
+    session.install(*TEST_TOOLS)
+    folders = ["suite/meta_tests/checker", "suite/meta_tests/workload", "suite/meta_tests/commands"]
+    session.run("pytest", TIMEOUT, "--pyargs", "timernn_suite.conformance", *folders, *session.posargs)
+
+
+@nox.session
+def meta(session: nox.Session) -> None:
+    """The mutants: every fault that the suite promises to find is built in once, and must be found."""
+    install_wheel(session)
+    session.install(*TEST_TOOLS)
+    session.run("pytest", TIMEOUT, "suite/meta_tests/mutants", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and types: ruff and mypy."""
+    session.install("ruff>=0.12", "mypy>=1.17", "-e", ".")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Speed of every backend beside the textbook loop and torch.nn.RNN; writes results/speed. A few minutes."""
+    install_wheel(session, "[numba]")
+    session.install("torch")
+    session.run("python", "benchmarks/compare_speed.py", *(session.posargs or ["--out", "results/speed"]))
+
+
+@nox.session
+def ptb(session: nox.Session) -> None:
+    """Train the recipe ptb-small on the whole Penn Treebank; writes results/lm/ptb-small. A quarter of an hour."""
+    install_wheel(session)
+    folder = ROOT / "runs" / "ptb-small"
+    more = ["--resume"] if (folder / "last.npz").exists() else []
+    session.run("timernn", "train", "--recipe", "ptb-small", "--out", str(folder), *more, *session.posargs)
+    session.run("timernn", "evaluate", str(folder), "--split", "test", "--json", env={"NO_COLOR": "1"})
+    kept = ROOT / "results" / "lm" / "ptb-small"
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in ("manifest.json", "curve.jsonl", "curve.csv", "curve.png"):  # no checkpoint: it holds the vocabulary
+        shutil.copy(folder / name, kept / name)
+
+
+if os.environ.get("CI"):
+    nox.options.error_on_missing_interpreters = True
