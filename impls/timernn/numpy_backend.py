@@ -21,6 +21,8 @@ from timernn.layers import Workspace
 _BLOCK_BYTES = 256 * 1024
 #: Elements of a parameter that an optimiser works on together, for the same reason.
 _BLOCK_ELEMENTS = 16 * 1024
+#: From so many steps on, a transposed copy of Wh pays: BLAS reads a transposed right operand at half speed for small N.
+_STEPS_WORTH_A_TRANSPOSE = 4
 
 
 class NumpyBackend(ArrayBackend):
@@ -60,56 +62,58 @@ class NumpyBackend(ArrayBackend):
     def time_rnn_forward(
         self, xs: Array, h_prev: Array, *, Wx: Array, Wh: Array, b: Array, workspace: Workspace
     ) -> tuple[Array, Any]:
-        """Return ``(hs, cache)``: one GEMM projects the inputs of all times, then one small GEMM and tanh a step."""
+        """Return ``(hs, cache)``: one GEMM projects the inputs of all times, then one small GEMM and tanh a step.
+
+        Row t of the cache holds ``[x_t, h_{t-1}]`` side by side, as `time_rnn_backward` wants them.
+        """
         N, T, D = xs.shape
         H = Wh.shape[0]
         Wh = _for_blas(Wh)
-        inputs = workspace.buffer("inputs", (T, N, D), xs.dtype)
-        np.copyto(inputs, xs.transpose(1, 0, 2))
-        states = workspace.buffer("states", (T + 1, N, H), xs.dtype)
+        joined = workspace.buffer("joined", (T + 1, N, D + H), xs.dtype)
+        np.copyto(joined[:T, :, :D], xs.transpose(1, 0, 2))
+        states = joined[:, :, D:]
         states[0] = h_prev
-        np.dot(inputs.reshape(T * N, D), Wx, out=states[1:].reshape(T * N, H))
-        states[1:] += b
-        recurrent = workspace.buffer("step", (N, H), xs.dtype)
-        before = states[0]
-        for state in states[1:]:
-            np.dot(before, Wh, out=recurrent)
-            np.add(state, recurrent, out=state)
-            np.tanh(state, out=state)
-            before = state
-        return np.ascontiguousarray(states[1:].transpose(1, 0, 2)), (inputs, states)
+        projected = workspace.buffer("projected", (T, N, H), xs.dtype)
+        np.dot(joined[:T].reshape(T * N, D + H)[:, :D], Wx, out=projected.reshape(T * N, H))
+        projected += b
+        step = workspace.buffer("step", (N, H), xs.dtype)
+        for before, projection, state in zip(states, projected, states[1:], strict=False):
+            np.dot(before, Wh, out=step)
+            np.add(step, projection, out=step)
+            np.tanh(step, out=state)
+        return np.ascontiguousarray(states[1:].transpose(1, 0, 2)), joined
 
     def time_rnn_backward(
         self, dhs: Array, *, cache: Any, Wx: Array, Wh: Array, workspace: Workspace
     ) -> tuple[Array, Array, Array, Array, Array]:
-        """Return ``(dxs, dh_prev, dWx, dWh, db)``: one small GEMM a step, then one GEMM for each gradient."""
-        inputs, states = cache
-        T, N, D = inputs.shape
-        H = Wh.shape[0]
-        Wh_T = _for_blas(Wh).T
-        slopes = workspace.buffer("slopes", (T, N, H), dhs.dtype)  # tanh' = 1 - h², for all times at once
-        np.multiply(states[1:], states[1:], out=slopes)
+        """Return ``(dxs, dh_prev, dWx, dWh, db)``: one small GEMM a step, then one for both weights and one for dxs."""
+        joined = cache
+        N, T, H = dhs.shape
+        D = joined.shape[2] - H
+        states = joined[1:, :, D:]
+        Wh_T = Wh.T
+        if T >= _STEPS_WORTH_A_TRANSPOSE:
+            Wh_T = workspace.buffer("Wh_T", (H, H), dhs.dtype)
+            np.copyto(Wh_T, Wh.T)
+        slopes = workspace.buffer("projected", (T, N, H), dhs.dtype)  # tanh' = 1 - h², for all times at once
+        np.multiply(states, states, out=slopes)
         np.subtract(1, slopes, out=slopes)
         dzs = workspace.buffer("dzs", (T, N, H), dhs.dtype)
         np.copyto(dzs, dhs.transpose(1, 0, 2))
-        recurrent = workspace.buffer("step", (N, H), dhs.dtype)
+        step = workspace.buffer("step", (N, H), dhs.dtype)
         dzs[-1] *= slopes[-1]
-        after = dzs[-1]
-        for dz, slope in zip(dzs[-2::-1], slopes[-2::-1], strict=True):
-            np.dot(after, Wh_T, out=recurrent)
-            np.add(dz, recurrent, out=dz)
-            np.multiply(dz, slope, out=dz)
-            after = dz
+        for after, dz, slope in zip(dzs[:0:-1], dzs[-2::-1], slopes[-2::-1], strict=True):
+            np.dot(after, Wh_T, out=step)
+            np.add(step, dz, out=step)
+            np.multiply(step, slope, out=dz)
         flat = dzs.reshape(T * N, H)
-        dWx = workspace.buffer("dWx", (D, H), dhs.dtype)
-        np.dot(inputs.reshape(T * N, D).T, flat, out=dWx)
-        dWh = workspace.buffer("dWh", (H, H), dhs.dtype)
-        np.dot(states[:-1].reshape(T * N, H).T, flat, out=dWh)
+        dW = workspace.buffer("dW", (D + H, H), dhs.dtype)  # dWx above dWh: one GEMM for both fills the cores better
+        np.dot(joined[:T].reshape(T * N, D + H).T, flat, out=dW)
         db = workspace.buffer("db", (H,), dhs.dtype)
         np.add.reduce(flat, axis=0, out=db)
         dinputs = workspace.buffer("dinputs", (T, N, D), dhs.dtype)
         np.dot(flat, Wx.T, out=dinputs.reshape(T * N, D))
-        return np.ascontiguousarray(dinputs.transpose(1, 0, 2)), np.dot(dzs[0], Wh_T), dWx, dWh, db
+        return np.ascontiguousarray(dinputs.transpose(1, 0, 2)), np.dot(dzs[0], Wh_T), dW[:D], dW[D:], db
 
     # -- kernels of the time layers ----------------------------------------------------------------
 

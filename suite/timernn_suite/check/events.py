@@ -56,7 +56,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_collectreport(report: pytest.CollectReport) -> None:
     """Write down what could not even be collected."""
     if report.failed:
-        _write("outcome", test=_test_id(report.nodeid), outcome="failed", seconds=0, scores={}, message=_message(report))
+        _write(
+            "outcome", test=_test_id(report.nodeid), outcome="failed", seconds=0, scores={}, message=_message(report)
+        )
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:

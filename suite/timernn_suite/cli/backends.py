@@ -27,9 +27,7 @@ def command(as_json: Json = False) -> None:
         else:
             described = status.backend.describe()
             library = " ".join(str(described[key]) for key in ("library", "version", "device") if key in described)
-            table.add_row(
-                status.name, "[green]yes", ", ".join(status.backend.dtypes), escape(library), status.origin
-            )
+            table.add_row(status.name, "[green]yes", ", ".join(status.backend.dtypes), escape(library), status.origin)
     output.print(table)
 
 

@@ -164,9 +164,7 @@ def compare(
             worker.stop()
 
 
-def _compare_on(
-    workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str
-) -> Comparison:
+def _compare_on(workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str) -> Comparison:
     request = shape.as_request() | {"dtype": dtype, "seconds": seconds}
     request.pop("name")
     answers: dict[str, list[dict[str, Any]]] = {worker.implementation: [] for worker in workers}
