@@ -1,4 +1,4 @@
-"""Times implementations against each other: interleaved rounds, so that a machine's drift falls on all of them alike."""
+"""Times implementations against each other in interleaved rounds, so that a drift falls on all of them alike."""
 
 from __future__ import annotations
 

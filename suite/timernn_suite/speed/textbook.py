@@ -1,8 +1,10 @@
 """The plain textbook loop, as a backend: the yardstick that speed is quoted against, and not an example to follow.
 
-It is what an introduction to recurrent networks writes: one layer object a time step, every product
-inside the loop, gradients added up step by step, softmax over the whole vocabulary at once, and
-``np.add.at`` for the embedding. It checks nothing and does not keep the contract.
+It is what an introduction to recurrent networks writes (the structure is that of the RNN language
+model in K. Saitoh, "Deep Learning from Scratch 2", O'Reilly Japan, 2018, chapter 5): one layer
+object a time step for the embedding and for the recurrence, every product inside the loop, gradients
+added up step by step, softmax over the whole vocabulary at once. It checks nothing and does not keep
+the contract.
 """
 
 from __future__ import annotations
@@ -93,8 +95,8 @@ class TimeRNN:
         self.h = None
 
 
-class TimeEmbedding:
-    """Rows by id; the gradient by ``np.add.at``."""
+class Embedding:
+    """The rows of one time step, as a layer object with a gradient of the whole table."""
 
     def __init__(self, W: Array) -> None:
         self.params = [W]
@@ -106,10 +108,39 @@ class TimeEmbedding:
         self.ids = ids
         return self.params[0][ids]
 
-    def backward(self, dxs: Array) -> None:
+    def backward(self, dx: Array) -> None:
         """Add gradients up, a row at a time."""
         self.grads[0][...] = 0
-        np.add.at(self.grads[0], self.ids, dxs)
+        np.add.at(self.grads[0], self.ids, dx)
+
+
+class TimeEmbedding:
+    """T look-ups, each a new `Embedding` on the same table."""
+
+    def __init__(self, W: Array) -> None:
+        self.params = [W]
+        self.grads = [np.zeros_like(W)]
+        self.layers: list[Embedding] = []
+
+    def forward(self, ids: Array) -> Array:
+        """Look every time's rows up."""
+        N, T = ids.shape
+        W = self.params[0]
+        out = np.empty((N, T, W.shape[1]), dtype=W.dtype)
+        self.layers = []
+        for t in range(T):
+            layer = Embedding(W)
+            out[:, t, :] = layer.forward(ids[:, t])
+            self.layers.append(layer)
+        return out
+
+    def backward(self, dxs: Array) -> None:
+        """Add every time's gradient of the whole table up."""
+        grad: Array = 0
+        for t, layer in enumerate(self.layers):
+            layer.backward(dxs[:, t, :])
+            grad += layer.grads[0]
+        self.grads[0][...] = grad
 
 
 class TimeAffine:
