@@ -1,1 +1,1 @@
-"""The yardstick: the conformance suite, the language-model workload and the speed measurement, the same for every backend."""
+"""The yardstick, the same for every backend: conformance suite, language-model workload, speed measurement."""

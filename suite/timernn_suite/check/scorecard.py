@@ -75,7 +75,7 @@ class Scorecard:
         return Counter(o.outcome for o in self.outcomes if group in (None, o.group))
 
     def largest_scores(self, group: str | None = None) -> dict[str, float]:
-        """Return the largest score s of each tensor: its distance from the oracle in units of what rounding explains."""
+        """Return each tensor's largest score s: its distance from the oracle in units of what rounding explains."""
         largest: dict[str, float] = {}
         for outcome in self.outcomes:
             if group in (None, outcome.group):

@@ -124,7 +124,7 @@ def _labels(random: np.random.Generator, N: int, T: int, V: int) -> Array:
 
 
 def _largest_jacobian_product(case: Case) -> float:
-    """The largest 2-norm over rows and starting times t of ∂h_T/∂h_t."""
+    """Return the largest 2-norm over rows and starting times t of ∂h_T/∂h_t."""
     Wh = case.Wh.astype(np.float64)
     xs, h0, Wx, b = (array.astype(np.float64) for array in (case.xs, case.h0, case.Wx, case.b))
     states = oracle.time_rnn_forward(xs, h0, Wx, Wh, b)

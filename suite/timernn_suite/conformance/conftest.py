@@ -135,7 +135,7 @@ def _ids(item: pytest.Item, judged: Judged) -> Iterator[str]:
 
 
 def _should_be_there(test_id: str, items: list[pytest.Item]) -> bool:
-    """Whether this run would have collected the test if it existed: its file was collected, or there is no such file."""
+    """Whether this run would have collected the test: its file was collected, or there is no such file."""
     file = test_id.partition("::")[0]
     module = f"timernn_suite.conformance.{file.removesuffix('.py')}"
     return any(item.path.name == file for item in items) or importlib.util.find_spec(module) is None

@@ -1,0 +1,1 @@
+"""The language-model workload: batches, the model, its training and its perplexity."""
