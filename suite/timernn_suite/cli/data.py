@@ -52,7 +52,10 @@ def describe(status: FileStatus) -> str:
 
 
 def _found(status: FileStatus) -> tuple[str, str]:
-    return ("" if status.bytes is None else f"{status.bytes:,}", "" if status.path is None else escape(str(status.path)))
+    return (
+        "" if status.bytes is None else f"{status.bytes:,}",
+        "" if status.path is None else escape(str(status.path)),
+    )
 
 
 def record(status: FileStatus) -> dict[str, Any]:
