@@ -84,7 +84,7 @@ class Report:
             "## Language model",
             self._language_model(),
             "## Speed",
-            "Median milliseconds of forward and backward, or of a whole training step where the shape has a vocabulary, "
+            "Median milliseconds of forward and backward, or of a whole training step where there is a vocabulary, "
             "then how many times as fast as the plain textbook loop, and from least to most over the rounds. "
             "Each implementation ran in a process of its own, in turns.",
             markdown(self.comparisons, self.baseline),
