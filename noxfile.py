@@ -70,8 +70,9 @@ def ptb(session: nox.Session) -> None:
     """Train the recipe ptb-small on the whole Penn Treebank; writes results/lm/ptb-small. A quarter of an hour."""
     install_wheel(session)
     folder = ROOT / "runs" / "ptb-small"
-    more = ["--resume"] if (folder / "last.npz").exists() else []
-    session.run("timernn", "train", "--recipe", "ptb-small", "--out", str(folder), *more, *session.posargs)
+    begun = (folder / "last.npz").exists()
+    what = ["--resume"] if begun else ["--recipe", "ptb-small"]
+    session.run("timernn", "train", *what, "--out", str(folder), *session.posargs)
     session.run("timernn", "evaluate", str(folder), "--split", "test", "--json", env={"NO_COLOR": "1"})
     kept = ROOT / "results" / "lm" / "ptb-small"
     kept.mkdir(parents=True, exist_ok=True)

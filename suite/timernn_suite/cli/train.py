@@ -12,7 +12,6 @@ import typer
 from rich.markup import escape
 
 from timernn import load_backend
-from timernn.contract import Backend
 from timernn_suite.cli.console import errors, output, print_json
 from timernn_suite.cli.folders import fresh_folder
 from timernn_suite.cli.options import BackendName, CorpusName, Data, Json
@@ -35,8 +34,15 @@ INTERRUPTED = 130
 
 def command(
     recipe: Annotated[
-        str, typer.Option("--recipe", "-r", help=f"One of {', '.join(recipe_names())}, or a TOML file of your own.")
-    ] = "markov",
+        str | None,
+        typer.Option(
+            "--recipe",
+            "-r",
+            metavar="NAME",
+            help=f"One of {', '.join(recipe_names())}, or a TOML file of your own. [default: markov]",
+            show_default=False,
+        ),
+    ] = None,
     backend: BackendName = None,
     corpus: CorpusName = None,
     out: Annotated[
@@ -56,17 +62,21 @@ def command(
     Ctrl-C stops cleanly and keeps a checkpoint; --resume goes on as if nothing had happened.
     """
     engine = load_backend(backend)
+    before = environment()  # of the source that is run, not of what it may have become meanwhile
     progress = TrainingProgress()
     with StopRequest(time_limit) as stop:
         if resume:
             if out is None:
                 raise TrainingError("--resume: name the run's folder with --out")
+            for option, value in (("--recipe", recipe), ("--corpus", corpus), ("--seed", seed)):
+                if value is not None:
+                    raise TrainingError(f"--resume: a run keeps the {option[2:]} it was begun with; leave {option} out")
             folder = out
             trainer = Trainer.resume(
                 engine, lambda saved: corpus_of(saved, data), folder, observer=progress, should_stop=stop, epochs=epochs
             )
         else:
-            wanted = load_recipe(recipe).overridden(seed=seed, epochs=epochs, corpus=corpus)
+            wanted = load_recipe(recipe or "markov").overridden(seed=seed, epochs=epochs, corpus=corpus)
             text = corpus_of(wanted, data)
             folder = out if out is not None else fresh_folder(f"{wanted.name}-{engine.name.replace(':', '.')}")
             trainer = Trainer(engine, wanted, text, folder=folder, observer=progress, should_stop=stop)
@@ -74,7 +84,7 @@ def command(
         started = time.monotonic()
         with progress:
             finished = trainer.run()
-        record = finish(trainer, folder, time.monotonic() - started, engine)
+        record = finish(trainer, folder, time.monotonic() - started, before)
     if as_json:
         print_json(record)
     else:
@@ -96,9 +106,10 @@ def known_bound(corpus: Corpus) -> float | None:
     return math.exp(MarkovSource().sample_entropy(corpus.test))
 
 
-def finish(trainer: Trainer, folder: Path, seconds: float, backend: Backend) -> dict[str, Any]:
+def finish(trainer: Trainer, folder: Path, seconds: float, made_in: dict[str, Any]) -> dict[str, Any]:
     """Score the best model on valid and test, and write curve, picture and manifest."""
     history, corpus, recipe = trainer.progress.history, trainer.corpus, trainer.recipe
+    backend = trainer.backend
     record: dict[str, Any] = {
         "recipe": recipe.name,
         "backend": backend.name,
@@ -125,7 +136,7 @@ def finish(trainer: Trainer, folder: Path, seconds: float, backend: Backend) -> 
         "corpus": corpus.describe() | {"bound": bound},
         "results": record | {"wall_seconds_of_this_call": round(seconds, 2)},
         "backend": backend.describe(),
-        "environment": environment(),
+        "environment": made_in,
     }
     replace_text(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return record
