@@ -114,7 +114,8 @@ def _encode(checkpoint: Checkpoint) -> bytes:
 
 def _decode(path: Path) -> Checkpoint:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because numpy.load leaves a file open that is no sound archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop("about").tobytes())
         version, hashes = about.pop("format"), about.pop("sha256")

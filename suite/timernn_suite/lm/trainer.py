@@ -179,7 +179,7 @@ class Trainer:
         started = time.monotonic()
         stopped = False
         while len(progress.epoch_losses) + len(pending) < iterations and not stopped:
-            pending.append(self._step())
+            pending.append(self.step())
             stopped = self.should_stop()
             if len(pending) >= _READ_EVERY or stopped or len(progress.epoch_losses) + len(pending) == iterations:
                 self._read(pending)
@@ -189,7 +189,8 @@ class Trainer:
         progress.epoch_seconds += time.monotonic() - started
         return len(progress.epoch_losses) == iterations
 
-    def _step(self) -> tuple[Array, Array | None]:
+    def step(self) -> tuple[Array, Array | None]:
+        """Train on the next block of every stream; return its loss and the gradient's norm (None without clipping)."""
         ids, labels = self.batches.at(self.progress.time_index)
         self.progress.time_index += self.batches.time_size
         loss = self.model.forward(ids, labels)

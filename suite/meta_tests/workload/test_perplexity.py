@@ -1,0 +1,125 @@
+"""Perplexity: proved on a source whose probabilities are known, pinned on the Penn Treebank's sizes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from timernn import load_backend
+from timernn_suite.corpus import load_corpus
+from timernn_suite.corpus.markov import MarkovSource
+from timernn_suite.lm.perplexity import (
+    BOOK_10X35,
+    PTB_C1,
+    evaluate,
+    evaluate_book,
+    evaluate_predictor,
+    nll_of_scores,
+    perplexity_of,
+)
+from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+
+
+def model(V=11, dtype="float32", scale=8.0):
+    weights = initial_weights(V, 4, 6, seed=1, dtype=dtype)
+    return Rnnlm(load_backend("numpy"), {name: (scale * w).astype(dtype) for name, w in weights.items()})
+
+
+def text(length, V=11, seed=0):
+    return np.random.default_rng(seed).integers(0, V, length)
+
+
+@pytest.mark.parametrize("time_size", [1, 7, 35, 5000])
+def test_the_evaluator_returns_the_entropy_of_a_source_that_tells_its_probabilities(time_size):
+    source = MarkovSource(3, types=50, classes=6)
+    ids = source.sample(5000, "test")
+    asked = []
+
+    def predict(inputs):
+        start = sum(len(piece) for piece in asked)
+        asked.append(inputs)
+        return source.log_probabilities(ids, start, start + len(inputs))
+
+    found = evaluate_predictor(predict, ids, source.vocabulary.eos_id, time_size=time_size)
+    assert found.perplexity == pytest.approx(math.exp(source.sample_entropy(ids)), rel=1e-12)
+    # What it was given to predict from: <eos>, and then the text without its last token.
+    assert np.concatenate(asked).tolist() == [source.vocabulary.eos_id, *ids[:-1].tolist()]
+
+
+def test_every_token_counts_the_first_and_the_last_too():
+    # Under a uniform model each token costs ln V, whichever it is.
+    found = evaluate_predictor(lambda inputs: np.zeros((len(inputs), 8)), text(513, V=8), 0)
+    assert found.tokens == 513
+    assert found.nll == pytest.approx(513 * math.log(8), rel=1e-14)
+    assert (found.protocol, found.dtype) == (PTB_C1, "float64")
+
+
+@pytest.mark.parametrize("place", [0, 40, 99])
+def test_a_change_of_any_one_token_changes_the_result(place):
+    ids = text(100)
+    changed = ids.copy()
+    changed[place] = (ids[place] + 1) % 11
+    assert evaluate(model(), ids, 0).nll != evaluate(model(), changed, 0).nll
+
+
+def test_scores_of_any_size_have_a_finite_loss():
+    scores = np.array([[1000.0, -1000.0], [0.0, -800.0]])
+    np.testing.assert_allclose(nll_of_scores(scores, np.array([1, 1])), [2000.0, 800.0])
+    assert perplexity_of(2000.0) == math.inf
+    assert math.isnan(perplexity_of(math.nan))
+
+
+def test_a_model_gone_to_nan_says_so():
+    found = evaluate_predictor(lambda inputs: np.full((len(inputs), 3), np.nan), text(9, V=3), 0)
+    assert math.isnan(found.perplexity)
+
+
+@pytest.mark.parametrize("evaluator", [lambda m: evaluate(m, text(120), 0), lambda m: evaluate_book(m, text(800))])
+def test_evaluation_leaves_the_models_state(evaluator):
+    tested = model()
+    tested.predict(np.array([[1, 2], [3, 4]]))
+    before = tested.state
+    evaluator(tested)
+    np.testing.assert_array_equal(tested.state, before, strict=True)
+
+
+def test_the_record_loses_nothing():
+    found = evaluate(model(), text(50), 0)
+    record = found.as_record()
+    assert float.fromhex(record["nll_hex"]) == found.nll
+    assert math.exp(record["nll"] / record["tokens"]) == record["perplexity"]
+    assert record["dtype"] == "float32"
+
+
+def test_progress_ends_at_the_last_token():
+    told = []
+    evaluate(model(), text(100), 0, time_size=30, progress=lambda done, total: told.append((done, total)))
+    assert told == [(30, 100), (60, 100), (90, 100), (100, 100)]
+
+
+def test_an_empty_text_is_refused():
+    with pytest.raises(ValueError, match="ids: must hold at least one token"):
+        evaluate(model(), text(0), 0)
+
+
+def test_the_textbooks_protocol_is_ten_streams_of_35_without_the_tail():
+    tested, ids = model(dtype="float64"), text(1234)
+    found = evaluate_book(tested, ids)
+    assert (found.protocol, found.tokens) == (BOOK_10X35, 3 * 350)
+    jump, surprise = 1233 // 10, []
+    for stream in range(10):
+        alone = tested.for_evaluation()
+        inputs = ids[stream * jump : stream * jump + 105]
+        scores = alone.predict(inputs[None, :])[0]
+        surprise += list(nll_of_scores(scores, ids[stream * jump + 1 : stream * jump + 106]))
+    assert found.nll == pytest.approx(math.fsum(surprise), rel=1e-12)
+
+
+def test_both_protocols_have_their_sizes_on_the_penn_treebank(ptb_folder):
+    corpus = load_corpus("ptb", data=ptb_folder.parent, download=False)
+    tested = model(V=len(corpus.vocabulary))
+    assert (len(corpus.test), len(corpus.valid)) == (82_430, 73_760)
+    assert evaluate_book(tested, corpus.test).tokens == 82_250
+    assert evaluate(tested, corpus.test, corpus.vocabulary.eos_id).tokens == 82_430
