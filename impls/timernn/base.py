@@ -60,7 +60,9 @@ class ArrayBackend:
 
     def native(self, array: Array) -> Array:
         """Return the array in the machine's byte order: itself where it is so already."""
-        return array
+        if np.dtype(array.dtype).isnative:
+            return array
+        return self.xp.asarray(array, dtype=self.dtype_name(array))
 
     def quiet(self) -> AbstractContextManager[Any]:
         """Return a context without floating-point warnings: NaN and Inf spread as mathematics says, in silence."""

@@ -36,10 +36,6 @@ class NumpyBackend(ArrayBackend):
         """`numpy.ndarray`."""
         return np.ndarray
 
-    def native(self, array: Array) -> Array:
-        """Return the array in the machine's byte order: itself where it is so already."""
-        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
     def copy(self, array: Array) -> Array:
         """Return a C-contiguous copy in the machine's byte order."""
         return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from timernn.completion import complete
@@ -55,7 +57,7 @@ def backend_statuses() -> list[BackendStatus]:
     for name, entry in sorted(_registered().items()):
         origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "unknown distribution"
         try:
-            statuses.append(BackendStatus(name, origin, load_backend(name), None))
+            statuses.append(BackendStatus(name, origin, _load(name), None))
         except BackendUnavailable as unavailable:
             statuses.append(BackendStatus(name, origin, None, str(unavailable)))
     return statuses
@@ -67,8 +69,8 @@ def load_backend(spec: str | None = None) -> Backend:
     Parameters
     ----------
     spec : str, optional
-        A registered name, or ``"module:Class"`` for one that isn't installed. By default the
-        environment variable ``TIMERNN_BACKEND``, and without it ``"numpy"``.
+        A registered name, or ``"module:Class"`` for one that isn't, its module installed or in the current
+        folder. By default the environment variable ``TIMERNN_BACKEND``, and without it ``"numpy"``.
 
     Raises
     ------
@@ -79,8 +81,16 @@ def load_backend(spec: str | None = None) -> Backend:
     """
     if spec is None:
         spec = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT
+    try:
+        return _load(spec)
+    except BackendUnavailable as reason:
+        raise BackendUnavailable(f"backend {spec!r} can't run here: {reason}") from reason
+
+
+def _load(spec: str) -> Backend:
     if ":" in spec:
-        return _build(spec.partition(":")[2], spec, lambda: _import_class(spec))
+        where = "in this installation or the current folder"
+        return _build(spec.partition(":")[2], spec, lambda: _import_class(spec), where)
     registered = _registered()
     if spec not in registered:
         raise UnknownBackend(
@@ -103,13 +113,13 @@ def _registered() -> dict[str, EntryPoint]:
     return found
 
 
-def _build(name: str, target: str, load: Callable[[], Any]) -> Backend:
+def _build(name: str, target: str, load: Callable[[], Any], where: str = "in this installation") -> Backend:
     try:
         instance = load()()
     except ImportError as missing:
         module = target.partition(":")[0]
         if isinstance(missing, ModuleNotFoundError) and missing.name == module:
-            raise BackendUnavailable(f"its module {module} is not in this installation") from missing
+            raise BackendUnavailable(f"its module {module} is not {where}") from missing
         raise BackendUnavailable(f"{missing}") from missing
     if not isinstance(instance, MinimalBackend):
         raise UnknownBackend(f"{target} is not a backend: it needs the methods rnn and time_rnn")
@@ -118,6 +128,9 @@ def _build(name: str, target: str, load: Callable[[], Any]) -> Backend:
 
 def _import_class(spec: str) -> Any:
     module_name, _, class_name = spec.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:  # a command's search path begins at the command, not where its user stands
+        sys.path.append(here)
     module = importlib.import_module(module_name)
     try:
         return getattr(module, class_name)

@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+# No emoji codes: ":X:" in a backend's name or a path is meant as it stands.
 #: Tables and text that a person asked for.
-output = Console()
+output = Console(emoji=False)
 #: Messages and progress, so that ``timernn … --json`` can be piped.
-errors = Console(stderr=True)
+errors = Console(stderr=True, emoji=False)
 
 
 def print_json(record: Any) -> None:

@@ -39,7 +39,7 @@ def _named(spec: str) -> Judged:
     try:
         return Judged(spec, load_backend(spec), None)
     except (BackendUnavailable, UnknownBackend) as error:
-        pytest.exit(f"--rnn-backend {spec}: {error}", returncode=USAGE_ERROR)
+        pytest.exit(f"--rnn-backend: {error}", returncode=USAGE_ERROR)
 
 
 def _registered() -> list[Judged]:
