@@ -23,6 +23,8 @@ _BLOCK_BYTES = 1024 * 1024
 _BLOCK_ELEMENTS = 16 * 1024
 #: From so many steps on, a transposed copy of Wh pays: BLAS reads a transposed right operand at half speed for small N.
 _STEPS_WORTH_A_TRANSPOSE = 4
+#: From so many rows on, a step's product with Wx and Wh together is faster than projecting all inputs beforehand.
+_ROWS_WORTH_ONE_PRODUCT = 64
 
 
 class NumpyBackend(ArrayBackend):
@@ -60,23 +62,31 @@ class NumpyBackend(ArrayBackend):
     ) -> tuple[Array, Any]:
         """Return ``(hs, cache)``: one GEMM projects the inputs of all times, then one small GEMM and tanh a step.
 
-        Row t of the cache holds ``[x_t, h_{t-1}]`` side by side, as `time_rnn_backward` wants them.
+        Row t of the cache holds ``[x_t, h_{t-1}]`` side by side, as `time_rnn_backward` wants them. A step of many
+        rows fills the cores by itself, so there a single product with Wx above Wh saves the pass in between.
         """
         N, T, D = xs.shape
         H = Wh.shape[0]
-        Wh = _for_blas(Wh)
         joined = workspace.buffer("joined", (T + 1, N, D + H), xs.dtype)
         np.copyto(joined[:T, :, :D], xs.transpose(1, 0, 2))
         states = joined[:, :, D:]
         states[0] = h_prev
-        projected = workspace.buffer("projected", (T, N, H), xs.dtype)
-        np.dot(joined[:T].reshape(T * N, D + H)[:, :D], Wx, out=projected.reshape(T * N, H))
-        projected += b
         step = workspace.buffer("step", (N, H), xs.dtype)
-        for before, projection, state in zip(states, projected, states[1:], strict=False):
-            np.dot(before, Wh, out=step)
-            np.add(step, projection, out=step)
-            np.tanh(step, out=state)
+        if N >= _ROWS_WORTH_ONE_PRODUCT:
+            W = np.concatenate((Wx, Wh))
+            for both, state in zip(joined, states[1:], strict=False):
+                np.dot(both, W, out=step)
+                np.add(step, b, out=step)
+                np.tanh(step, out=state)
+        else:
+            Wh = _for_blas(Wh)
+            projected = workspace.buffer("projected", (T, N, H), xs.dtype)
+            np.dot(joined[:T].reshape(T * N, D + H)[:, :D], Wx, out=projected.reshape(T * N, H))
+            projected += b
+            for before, projection, state in zip(states, projected, states[1:], strict=False):
+                np.dot(before, Wh, out=step)
+                np.add(step, projection, out=step)
+                np.tanh(step, out=state)
         return np.ascontiguousarray(states[1:].transpose(1, 0, 2)), joined
 
     def time_rnn_backward(

@@ -31,7 +31,7 @@ class Sizes:
         return f"{self.N}x{self.T}x{self.D}x{self.H}x{self.V}"
 
 
-#: 1 in every place, primes, D < H, D > H, and T beyond any usual truncation.
+#: 1 in every place, primes, D < H, D > H, T beyond any usual truncation, a batch of many rows.
 SIZES = (
     Sizes(1, 1, 1, 1, 2),
     Sizes(1, 7, 3, 2, 5),
@@ -42,6 +42,7 @@ SIZES = (
     Sizes(5, 41, 11, 3, 17),
     Sizes(7, 35, 13, 19, 101),
     Sizes(20, 35, 32, 48, 64),
+    Sizes(67, 3, 5, 8, 7),
 )
 #: One shape for tests of laws, with no two sizes alike.
 PLAIN = Sizes(3, 7, 4, 5, 11)
