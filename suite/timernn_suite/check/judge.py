@@ -139,8 +139,9 @@ def _follow(
                     if not line.endswith(b"\n"):
                         break  # half a line: the rest comes next time
                     position += len(line)
+                    before = len(log.done)
                     log.take(json.loads(line))
-                    if log.done:
+                    if len(log.done) > before:
                         progress(len(log.done), len(log.collected), next(reversed(log.done)))
         if ended:
             return log, False

@@ -22,7 +22,7 @@ from timernn_suite.files import replace_text
 from timernn_suite.lm import checkpoint as checkpoints
 from timernn_suite.lm import curves
 from timernn_suite.lm.interrupt import StopRequest
-from timernn_suite.lm.manifest import command_line, environment
+from timernn_suite.lm.manifest import command_line, environment, without_folder
 from timernn_suite.lm.perplexity import evaluate
 from timernn_suite.lm.recipes import Recipe, load_recipe, recipe_names
 from timernn_suite.lm.rnnlm import Rnnlm
@@ -132,7 +132,7 @@ def finish(trainer: Trainer, folder: Path, seconds: float, made_in: dict[str, An
         )
     manifest = {
         "command": command_line(),
-        "recipe": recipe.as_record(),
+        "recipe": recipe.as_record() | {"corpus": without_folder(recipe.corpus)},
         "corpus": corpus.describe() | {"bound": bound},
         "results": record | {"wall_seconds_of_this_call": round(seconds, 2)},
         "backend": backend.describe(),

@@ -38,8 +38,17 @@ def environment() -> dict[str, Any]:
 
 def command_line() -> str:
     """Return the command as it was given, but for local paths, of which the last part stays."""
-    words = ["timernn", *sys.argv[1:]]
-    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
+    return " ".join(["timernn", *map(_without_paths, sys.argv[1:])])
+
+
+def _without_paths(word: str) -> str:
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + without_folder(value)
+
+
+def without_folder(text: str) -> str:
+    """Return the last part of what is an absolute path, and anything else as it is."""
+    return Path(text).name if Path(text).is_absolute() else text
 
 
 def _version(package: str) -> str | None:

@@ -125,14 +125,14 @@ def load_recipe(name: str) -> Recipe:
         If there is none, it isn't TOML, or it holds an unknown key or a wrong value.
     """
     if name in recipe_names():
-        text = (resources.files("timernn_suite.lm") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+        source = (resources.files("timernn_suite.lm") / "recipes" / f"{name}.toml").read_bytes()
     elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        source = Path(name).read_bytes()
     else:
         raise RecipeError(f"no recipe {name!r}: give one of {', '.join(recipe_names())}, or the path of a TOML file")
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        values = tomllib.loads(source.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"recipe {name}: not TOML: {error}") from error
     values.setdefault("name", Path(name).stem)
     return recipe_from(values)

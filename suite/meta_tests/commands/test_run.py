@@ -1,0 +1,50 @@
+"""``timernn run``: the main job from end to end, judged, trained, timed and reported."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_one_command_judges_trains_times_and_reports(timernn, tmp_path):
+    """One test, because the job itself takes half a minute."""
+    done = timernn("run", "numpy", "--out", "report")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "report"
+    for name in ("curve.png", "speed.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG"), name
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert report["passed"] is True
+    assert report["checks"]["numpy"]["failures"] == []
+    assert len(report["checks"]["numpy"]["groups"]) == 9
+
+    bound = report["corpus"]["bound"]
+    results = report["trainings"]["numpy"]
+    assert results["finished"] is True
+    assert results["test"]["tokens"] == report["corpus"]["tokens"]["test"]
+    assert 1 < bound <= results["test"]["perplexity"] < 2 * bound
+
+    baseline, shapes = report["speed"]["baseline"], report["speed"]["shapes"]
+    assert len(shapes) >= 4
+    assert "textbook" in baseline
+    for shape, record in shapes.items():
+        assert {"numpy", baseline} <= set(json.dumps(record).replace('"', " ").split()), shape
+
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# timernn report\n\nVerdict: **passed**")
+    assert f"{results['test']['perplexity']:.2f}" in text
+    for picture in ("curve.png", "speed.png"):
+        assert f"({picture})" in text
+    assert str(tmp_path) not in text
+    assert str(tmp_path) not in json.dumps(report)
+    assert "report.md" in done.stdout
+
+    again = timernn("run", "numpy", "--out", "report")
+    assert again.returncode == 2
+    assert "holds a report already" in again.stderr
+
+
+def test_an_unknown_backend_ends_it_before_any_work(timernn, tmp_path):
+    done = timernn("run", "abacus", "--out", "report")
+    assert done.returncode == 2
+    assert "no backend is called 'abacus'" in done.stderr
+    assert not (tmp_path / "report").exists()
