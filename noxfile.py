@@ -42,7 +42,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def meta(session: nox.Session) -> None:
-    """Build in every fault that the suite promises to find, once each, and see that it is found: the mutants."""
+    """Build in every fault that the suite promises to find, once each, and see that it is found: a table of mutants."""
     install_wheel(session)
     session.install(*TEST_TOOLS)
     session.run("pytest", TIMEOUT, "suite/meta_tests/mutants", *session.posargs)

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from timernn import load_backend
+from timernn_suite.conformance import oracle_lm
 from timernn_suite.corpus import Corpus
 from timernn_suite.corpus.markov import MarkovSource
 from timernn_suite.lm import checkpoint as checkpoints
+from timernn_suite.lm.batching import Batches
 from timernn_suite.lm.checkpoint import CheckpointError
 from timernn_suite.lm.recipes import Recipe
+from timernn_suite.lm.rnnlm import initial_weights
 from timernn_suite.lm.trained import load_trained
 from timernn_suite.lm.trainer import Observer, Trainer, TrainingDiverged, TrainingError
 
@@ -57,6 +60,18 @@ def test_the_same_seed_trains_the_same_bits_and_another_seed_others(backend):
         np.testing.assert_array_equal(same.model.to_weights()[name], value, strict=True)
     assert without_times(one.progress.history) == without_times(same.progress.history)
     assert one.progress.history[-1]["train_perplexity"] != other.progress.history[-1]["train_perplexity"]
+
+
+def test_every_loss_of_a_run_is_the_oracles(backend):
+    recipe = dataclasses.replace(SGD, dtype="float64", epochs=2, validate=False, decay=1.0)
+    sizes = (len(CORPUS.vocabulary), recipe.embedding_size, recipe.hidden_size)
+    first_weights = initial_weights(*sizes, seed=recipe.seed, dtype=recipe.dtype)
+    batches = Batches(CORPUS.train, recipe.batch_size, recipe.time_size)
+    steps = 2 * batches.iterations_per_epoch
+    blocks = [batches.at(step * recipe.time_size) for step in range(steps)]
+    want, _ = oracle_lm.train(first_weights, blocks, recipe.learning_rate)
+    trainer = Trainer(backend, recipe, CORPUS)
+    np.testing.assert_allclose([float(trainer.step()[0]) for _ in range(steps)], want, rtol=1e-10)
 
 
 # An epoch has 34 iterations: in the first, at its end, just after it, in the last.

@@ -1,0 +1,171 @@
+"""Runs the mutants through pytest as a user would, several processes side by side, and prints the table at the end."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+WORKLOAD = HERE.parent / "workload"
+#: The modules of faulty backends, one for each kind of fault.
+MODULES = ("state_mutants", "gradient_mutants", "layout_mutants", "numerics_mutants", "error_mutants")
+_SPEC = re.compile(rf"\b(?:{'|'.join(MODULES)}|sound):\w+")
+_LIMIT = 280.0
+
+# The mutants lie beside the tests and not in the package: nobody who installs timernn gets them.
+sys.path.insert(0, str(HERE))
+from sound import Sound  # noqa: E402
+from workload_mutants import FAULTS, VARIABLE, Fault  # noqa: E402
+
+
+def backend_mutants() -> dict[str, type[Sound]]:
+    """Return every faulty backend by its ``module:Class``."""
+    found = {}
+    for module in map(importlib.import_module, MODULES):
+        for name, kind in vars(module).items():
+            if isinstance(kind, type) and issubclass(kind, Sound) and kind.__module__ == module.__name__:
+                found[f"{module.__name__}:{name}"] = kind
+    return found
+
+
+@dataclass
+class Verdict:
+    """What became of one mutant: the tests that failed on it, and how long all its tests took."""
+
+    failed: list[str] = field(default_factory=list)
+    passed: int = 0
+    seconds: float = 0.0
+
+    def killed_by(self, test: str) -> bool:
+        """Whether a test failed, at any of its parameters."""
+        return any(failed == test or failed.startswith(f"{test}[") for failed in self.failed)
+
+    @property
+    def tests(self) -> list[str]:
+        """The failed tests without their parameters."""
+        return list(dict.fromkeys(failed.partition("[")[0] for failed in self.failed))
+
+
+def outcomes_of(arguments: Iterable[str], events: Path, **variables: str) -> list[dict]:
+    """Run pytest in a process of its own and return the outcome of every test.
+
+    Raises
+    ------
+    RuntimeError
+        If the run did not come to its end; nothing may then be said of what it did not reach.
+    """
+    environment = os.environ | variables | {"TIMERNN_CHECK_EVENTS": str(events), "PYTHONPATH": str(HERE)}
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(
+        [*command, "-p", "timernn_suite.check.events"],
+        cwd=events.parent,
+        env=environment | {"OPENBLAS_NUM_THREADS": "1"},  # as many processes as cores
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT,
+        check=False,
+    )
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"pytest ended with exit code {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr}")
+    lines = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["event"] == "outcome"]
+
+
+def judge_backends(specs: list[str], folder: Path) -> dict[str, Verdict]:
+    """Run the conformance suite, but for the language model's part, on faulty backends in one process."""
+    named = [word for spec in specs for word in ("--rnn-backend", spec)]
+    suite = ["--pyargs", "timernn_suite.conformance", "-k", "not test_language_model"]
+    verdicts = {spec: Verdict() for spec in specs}
+    for outcome in outcomes_of([*suite, *named], folder / "events.jsonl"):
+        spec = _SPEC.search(outcome["test"])
+        if spec is not None:
+            count(outcome, verdicts[spec.group()])
+    return verdicts
+
+
+def judge_workload(fault: Fault, folder: Path) -> Verdict:
+    """Run the file of tests that must kill a fault of the workload, with the fault built in."""
+    file = fault.killed_by.partition("::")[0]
+    where = [str(WORKLOAD / file)]
+    if not (WORKLOAD / file).exists():
+        where = ["--pyargs", "timernn_suite.conformance", "-k", file.removesuffix(".py"), "--rnn-backend", "numpy"]
+    verdict = Verdict()
+    arguments = [*where, "-p", "workload_mutants"]
+    for outcome in outcomes_of(arguments, folder / "events.jsonl", **{VARIABLE: fault.name}):
+        count(outcome, verdict)
+    return verdict
+
+
+def count(outcome: dict, verdict: Verdict) -> None:
+    """Add one test's outcome to a verdict."""
+    verdict.seconds += outcome["seconds"]
+    if outcome["outcome"] == "failed":
+        verdict.failed.append(outcome["test"])
+    else:
+        verdict.passed += outcome["outcome"] == "passed"
+
+
+@pytest.fixture(scope="session")
+def verdicts(request, tmp_path_factory) -> dict[str, Verdict]:
+    """Return the verdict on every mutant that this run selects, by name."""
+    selected = [item.callspec.params["mutant"] for item in request.session.items if hasattr(item, "callspec")]
+    cores = os.cpu_count() or 1
+    specs = [name for name in selected if name not in FAULTS]
+    shares = [share for core in range(cores) if (share := specs[core::cores])]
+    jobs: list[Callable[[], dict[str, Verdict]]] = [
+        lambda share=share: judge_backends(share, tmp_path_factory.mktemp("backends")) for share in shares
+    ]
+    jobs += [
+        lambda name=name: {name: judge_workload(FAULTS[name], tmp_path_factory.mktemp(name))}
+        for name in selected
+        if name in FAULTS
+    ]
+    found: dict[str, Verdict] = {}
+    with ThreadPoolExecutor(cores) as pool:
+        for verdicts in pool.map(lambda job: job(), jobs):
+            found |= verdicts
+    request.config.stash[_verdicts] = found
+    return found
+
+
+_verdicts = pytest.StashKey[dict[str, Verdict]]()
+
+
+def expected_killer(mutant: str) -> str:
+    """Return the test that must kill a mutant."""
+    return FAULTS[mutant].killed_by if mutant in FAULTS else backend_mutants()[mutant].killed_by
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print each mutant, what killed it, how many other tests did too, and how long its tests took."""
+    found = config.stash.get(_verdicts, {})
+    if not found:
+        return
+    terminalreporter.section("mutants")
+    line = "{:30}  {:>7}  {:>10}  {}".format
+    terminalreporter.write_line(line("mutant", "seconds", "also fails", "killed by"))
+    dead = 0
+    for name in sorted(found, key=lambda name: name.rpartition(":")):
+        verdict, killer = found[name], expected_killer(name)
+        killed = verdict.killed_by(killer)
+        dead += killed
+        terminalreporter.write_line(
+            line(
+                name.rpartition(":")[2],
+                f"{verdict.seconds:.1f}",
+                f"{len(verdict.tests) - killed} tests",
+                killer if killed else f"SURVIVED {killer}",
+            ),
+            red=not killed,
+        )
+    terminalreporter.write_line(f"{dead} of {len(found)} mutants killed by the test that each names", bold=True)
