@@ -63,31 +63,37 @@ class NumpyBackend(ArrayBackend):
         """Return ``(hs, cache)``: one GEMM projects the inputs of all times, then one small GEMM and tanh a step.
 
         Row t of the cache holds ``[x_t, h_{t-1}]`` side by side, as `time_rnn_backward` wants them. A step of many
-        rows fills the cores by itself, so there a single product with Wx above Wh saves the pass in between.
+        rows fills the cores by itself, so there a single product with Wx above Wh saves the pass in between, and
+        all that belongs to one time is done while it is in the cache.
         """
         N, T, D = xs.shape
         H = Wh.shape[0]
         joined = workspace.buffer("joined", (T + 1, N, D + H), xs.dtype)
-        np.copyto(joined[:T, :, :D], xs.transpose(1, 0, 2))
         states = joined[:, :, D:]
         states[0] = h_prev
         step = workspace.buffer("step", (N, H), xs.dtype)
+        hs = np.empty((N, T, H), dtype=xs.dtype)
         if N >= _ROWS_WORTH_ONE_PRODUCT:
             W = np.concatenate((Wx, Wh))
-            for both, state in zip(joined, states[1:], strict=False):
-                np.dot(both, W, out=step)
+            for t in range(T):
+                joined[t, :, :D] = xs[:, t]
+                np.dot(joined[t], W, out=step)
                 np.add(step, b, out=step)
-                np.tanh(step, out=state)
-        else:
-            Wh = _for_blas(Wh)
-            projected = workspace.buffer("projected", (T, N, H), xs.dtype)
-            np.dot(joined[:T].reshape(T * N, D + H)[:, :D], Wx, out=projected.reshape(T * N, H))
-            projected += b
-            for before, projection, state in zip(states, projected, states[1:], strict=False):
-                np.dot(before, Wh, out=step)
-                np.add(step, projection, out=step)
-                np.tanh(step, out=state)
-        return np.ascontiguousarray(states[1:].transpose(1, 0, 2)), joined
+                np.tanh(step, out=step)
+                states[t + 1] = step
+                hs[:, t] = step
+            return hs, joined
+        np.copyto(joined[:T, :, :D], xs.transpose(1, 0, 2))
+        Wh = _for_blas(Wh)
+        projected = workspace.buffer("projected", (T, N, H), xs.dtype)
+        np.dot(joined[:T].reshape(T * N, D + H)[:, :D], Wx, out=projected.reshape(T * N, H))
+        projected += b
+        for before, projection, state in zip(states, projected, states[1:], strict=False):
+            np.dot(before, Wh, out=step)
+            np.add(step, projection, out=step)
+            np.tanh(step, out=state)
+        np.copyto(hs, states[1:].transpose(1, 0, 2))
+        return hs, joined
 
     def time_rnn_backward(
         self, dhs: Array, *, cache: Any, Wx: Array, Wh: Array, workspace: Workspace
@@ -101,17 +107,8 @@ class NumpyBackend(ArrayBackend):
         if T >= _STEPS_WORTH_A_TRANSPOSE:
             Wh_T = workspace.buffer("Wh_T", (H, H), dhs.dtype)
             np.copyto(Wh_T, Wh.T)
-        slopes = workspace.buffer("projected", (T, N, H), dhs.dtype)  # tanh' = 1 - h², for all times at once
-        np.multiply(states, states, out=slopes)
-        np.subtract(1, slopes, out=slopes)
-        dzs = workspace.buffer("dzs", (T, N, H), dhs.dtype)
-        np.copyto(dzs, dhs.transpose(1, 0, 2))
-        step = workspace.buffer("step", (N, H), dhs.dtype)
-        dzs[-1] *= slopes[-1]
-        for after, dz, slope in zip(dzs[:0:-1], dzs[-2::-1], slopes[-2::-1], strict=True):
-            np.dot(after, Wh_T, out=step)
-            np.add(step, dz, out=step)
-            np.multiply(step, slope, out=dz)
+        by_rows = N >= _ROWS_WORTH_ONE_PRODUCT
+        dzs = (_dzs_time_by_time if by_rows else _dzs_of_few_rows)(dhs, states, Wh_T, workspace)
         flat = dzs.reshape(T * N, H)
         dW = workspace.buffer("dW", (D + H, H), dhs.dtype)  # dWx above dWh: one GEMM for both fills the cores better
         np.dot(joined[:T].reshape(T * N, D + H).T, flat, out=dW)
@@ -246,6 +243,40 @@ class NumpyBackend(ArrayBackend):
             scratch *= rate
             np.subtract(p, scratch, out=p)
         return param, m, v
+
+
+def _dzs_of_few_rows(dhs: Array, states: Array, Wh_T: Array, workspace: Workspace) -> Array:
+    """Return the gradients ``dzs (T, N, H)`` before tanh: all slopes at once, as few calls a step as can be."""
+    N, T, H = dhs.shape
+    slopes = workspace.buffer("projected", (T, N, H), dhs.dtype)  # tanh' = 1 - h²
+    np.multiply(states, states, out=slopes)
+    np.subtract(1, slopes, out=slopes)
+    dzs = workspace.buffer("dzs", (T, N, H), dhs.dtype)
+    np.copyto(dzs, dhs.transpose(1, 0, 2))
+    step = workspace.buffer("step", (N, H), dhs.dtype)
+    dzs[-1] *= slopes[-1]
+    for after, dz, slope in zip(dzs[:0:-1], dzs[-2::-1], slopes[-2::-1], strict=True):
+        np.dot(after, Wh_T, out=step)
+        np.add(step, dz, out=step)
+        np.multiply(step, slope, out=dz)
+    return dzs
+
+
+def _dzs_time_by_time(dhs: Array, states: Array, Wh_T: Array, workspace: Workspace) -> Array:
+    """Return the same, all that belongs to one time done while it is in the cache: for many rows."""
+    N, T, H = dhs.shape
+    dzs = workspace.buffer("dzs", (T, N, H), dhs.dtype)
+    step = workspace.buffer("step", (N, H), dhs.dtype)
+    slope = workspace.buffer("slope", (N, H), dhs.dtype)
+    step[...] = 0
+    for t in reversed(range(T)):
+        np.multiply(states[t], states[t], out=slope)
+        np.subtract(1, slope, out=slope)
+        np.add(step, dhs[:, t], out=step)
+        np.multiply(step, slope, out=dzs[t])
+        if t > 0:
+            np.dot(dzs[t], Wh_T, out=step)
+    return dzs
 
 
 def _for_blas(matrix: Array) -> Array:
