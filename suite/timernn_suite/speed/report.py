@@ -60,34 +60,48 @@ def markdown(comparisons: Sequence[Comparison], baseline: str) -> str:
 
 
 def chart(comparisons: Sequence[Comparison], baseline: str, path: Path) -> None:
-    """Draw how many times as fast as ``baseline`` each implementation is, a group of bars a shape, as PNG or SVG."""
+    """Draw how many times as fast as ``baseline`` each implementation is, a group of bars a shape, as PNG or SVG.
+
+    The axis is logarithmic and the bars begin at 1: twice as fast is as long as half as fast, the other way.
+    """
     from matplotlib.figure import Figure  # noqa: PLC0415 - takes half a second to import, and only drawing needs it
+    from matplotlib.ticker import FuncFormatter  # noqa: PLC0415
 
     others = [m.implementation for m in comparisons[0].measurements if m.implementation != baseline]
-    figure = Figure(figsize=(8, 0.6 + 0.32 * len(comparisons) * (len(others) + 0.6)), layout="constrained")
+    figure = Figure(figsize=(8, 1.2 + 0.26 * len(comparisons) * (len(others) + 0.6)), layout="constrained")
     axes = figure.subplots()
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     height = 0.8 / max(1, len(others))
     for index, implementation in enumerate(others):
-        ratios = [comparison.ratio(baseline, implementation) for comparison in comparisons]
-        places = [row + index * height for row, ratio in enumerate(ratios) if ratio is not None]
-        drawn = [ratio for ratio in ratios if ratio is not None]
-        spread = [[mid - low for mid, low, _ in drawn], [high - mid for mid, _, high in drawn]]
-        bars = axes.barh(
-            places,
-            [mid for mid, _, _ in drawn],
-            height=height * 0.9,
-            xerr=spread,
-            label=short_name(implementation),
-            error_kw={"elinewidth": 1, "alpha": 0.6},
-        )
-        axes.bar_label(bars, labels=[f"{mid:.2f}×" for mid, _, _ in drawn], padding=6, fontsize=8)
-    axes.axvline(1, color="0.3", linestyle="--", linewidth=1, label=short_name(baseline))
+        colour, label = f"C{index}", short_name(implementation)
+        for row, comparison in enumerate(comparisons):
+            ratio = comparison.ratio(baseline, implementation)
+            if ratio is None:
+                continue
+            middle, least, most = ratio
+            place = row + index * height
+            axes.barh(place, middle - 1, left=1, height=height * 0.9, color=colour, label=label)
+            axes.plot([least, most], [place, place], color="0.2", linewidth=1)
+            faster = middle >= 1
+            axes.annotate(
+                f"{middle:.2f}×",
+                (max(middle, most) if faster else min(middle, least), place),
+                (4 if faster else -4, 0),
+                textcoords="offset points",
+                ha="left" if faster else "right",
+                va="center",
+                fontsize=8,
+            )
+            label = "_again"  # one entry in the legend for all bars of a colour
+    axes.axvline(1, color="0.3", linewidth=1)
     axes.set_yticks([row + height * (len(others) - 1) / 2 for row in range(len(comparisons))])
     axes.set_yticklabels([comparison.shape.name for comparison in comparisons])
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_xlabel(f"times as fast as {short_name(baseline)}; the line at each bar's end is least to most over rounds")
-    axes.legend(loc="lower right", frameon=False)
+    axes.set_xlabel(f"times as fast as {short_name(baseline)}; thin line: least to most over rounds")
+    if others:
+        figure.legend(loc="outside upper left", ncols=len(others), frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, dpi=150)
