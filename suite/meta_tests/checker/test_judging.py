@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -118,3 +123,26 @@ def test_a_backend_that_cannot_be_checked_is_an_error_with_its_reason(judged, sp
 def test_the_users_own_pytest_settings_have_no_say(judged, monkeypatch):
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
     assert judge("numpy", timeout=60, keyword="test_describes_itself_for_a_record").passed
+
+
+def test_a_project_around_the_environment_has_no_say(tmp_path):
+    """An environment in a project's folder has the project's settings and conftest above the suite."""
+    library = tmp_path / "project" / ".venv" / "lib"
+    for package in ("timernn", "timernn_suite"):
+        (found,) = importlib.util.find_spec(package).submodule_search_locations
+        shutil.copytree(found, library / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "project" / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\nfilterwarnings = error\n")
+    (tmp_path / "project" / "conftest.py").write_text("raise RuntimeError('not yours to load')\n")
+    code = "import json, sys; from timernn_suite.check import judge; import timernn_suite as found\n"
+    code += "assert found.__file__.startswith(sys.argv[1]), found.__file__\n"
+    code += "print(json.dumps(judge('numpy', timeout=60, keyword='test_describes_itself_for_a_record').as_record()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(library)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(library)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["passed"] is True

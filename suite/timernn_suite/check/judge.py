@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -54,8 +55,8 @@ def judge(
         events, output = Path(folder) / "events.jsonl", Path(folder) / "output.txt"
         with output.open("wb") as sink:
             process = subprocess.Popen(
-                _command(backend, keyword),
-                cwd=folder,  # so that no configuration of the user's own project has a say
+                _command(backend, keyword, Path(folder)),
+                cwd=folder,
                 env=_environment(events),
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -110,11 +111,23 @@ class _Log:
         return outcomes + [Outcome(test, "not run", message="the run ended before it") for test in missing]
 
 
-def _command(backend: str, keyword: str | None) -> list[str]:
-    command = [sys.executable, "-m", "pytest", "--pyargs", "timernn_suite.conformance", "--rnn-backend", backend]
+def _command(backend: str, keyword: str | None, folder: Path) -> list[str]:
+    # No settings of the user's own project may have a say. Where its environment lies inside the project, pytest
+    # would find them above the suite: so it gets empty ones, and looks for no conftest above the suite's own.
+    settings = folder / "pytest.ini"
+    settings.write_text("[pytest]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-c", str(settings), f"--confcutdir={_suite_folder()}"]
+    command += ["--pyargs", "timernn_suite.conformance", "--rnn-backend", backend]
     command += ["-p", "timernn_suite.conformance.plugin", "-p", "timernn_suite.check.events"]
     command += ["-p", "no:cacheprovider", "-q", "--tb=short"]
     return command if keyword is None else [*command, "-k", keyword]
+
+
+def _suite_folder() -> Path:
+    found = importlib.util.find_spec("timernn_suite.conformance")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
 
 
 def _environment(events: Path) -> dict[str, str]:
