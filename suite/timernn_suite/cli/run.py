@@ -59,8 +59,10 @@ def command(
     text = load_corpus(corpus or "markov", data=data, progress=True)
     folder = out if out is not None else fresh_folder("report")
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "report.json").exists():
-        raise FileExistsError(f"{folder}: holds a report already; name another folder with --out")
+    if any(folder.iterdir()):
+        held = "a report" if (folder / "report.json").exists() else "something"
+        raise FileExistsError(f"{folder}: holds {held} already; name another folder with --out")
+    bound = known_bound(text)
 
     for name, reason in unavailable.items():
         if backends is None:
@@ -68,10 +70,9 @@ def command(
     cards, trainings = {}, {}
     for name in names:
         cards[name] = _judge(name)
-        trainings[name] = _train(name, corpus or "markov", folder, data)
+        trainings[name] = _train(name, corpus or "markov", folder, data, bound)
     comparisons = _compare(names)
 
-    bound = known_bound(text)
     report = Report(
         environment=environment(),
         corpus=text.describe() | {"bound": bound},
@@ -106,7 +107,7 @@ def _judge(name: str) -> Scorecard:
     return card
 
 
-def _train(name: str, corpus: str, folder: Path, data: Path | None) -> Training:
+def _train(name: str, corpus: str, folder: Path, data: Path | None, bound: float | None) -> Training:
     """Train in a process of its own, so that no backend's threads or crashes reach another."""
     run = folder / f"lm-{name.replace(':', '.')}"
     recipe = "ptb-small" if corpus == "ptb" else "markov"
@@ -124,7 +125,8 @@ def _train(name: str, corpus: str, folder: Path, data: Path | None) -> Training:
     results: dict[str, Any] = json.loads(answer)
     errors.print(
         f"{escape(name)}: test perplexity [bold]{results['test']['perplexity']:.2f}[/] "
-        f"after {results['epochs']} epochs, {results['seconds']:.1f} s",
+        f"after {results['epochs']} epochs, {results['seconds']:.1f} s"
+        + ("" if bound is None else f"; the source's own probabilities have {bound:.2f}"),
         highlight=False,
     )
     return Training(results)
