@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from timernn_suite.check import Scorecard
+from timernn_suite.check.scorecard import GOOD
 from timernn_suite.files import replace_text
 from timernn_suite.speed.compare import Comparison
 from timernn_suite.speed.report import chart, markdown
@@ -151,7 +152,7 @@ def _conformance(card: Scorecard) -> str:
     lines = [f"### {card.backend}", "", "| group | passed | failed | skipped | largest s |", "|---|---|---|---|---|"]
     for entry in card.as_record()["groups"].values():
         counts, scores = entry["counts"], entry["largest_scores"]
-        bad = sum(counts.get(kind, 0) for kind in ("failed", "crashed", "hung", "not run"))
+        bad = sum(number for kind, number in counts.items() if kind not in GOOD)
         largest = f"{max(scores.values()):.2f}" if scores else ""
         lines.append(
             f"| {entry['title']} | {counts.get('passed', 0)} | {bad} | {counts.get('skipped', 0)} | {largest} |"

@@ -1,22 +1,28 @@
-"""The judge outlives its backends: one that crashes, leaves or hangs gets a scorecard that says so."""
+"""The judge outlives its backends: a crash, a hang, a full memory or a flood costs one test, and is told."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
-from timernn_suite.check import CheckError, judge
+from timernn_suite.check import CheckError, Limits, judge
 
 BACKENDS = """
 import ctypes
 import os
+import sys
 import time
+
+import numpy as np
 
 from timernn.layers import TimeRNN
 from timernn.numpy_backend import NumpyBackend
@@ -40,66 +46,172 @@ def wrong():
     raise ArithmeticError("no idea")
 
 
+def hoard():
+    kept = []
+    while True:
+        kept.append(np.ones(2**21))
+
+
+def talk():
+    while True:
+        sys.stdout.write("x" * 4096)
+
+
+def spin():
+    while True:
+        pass
+
+
 Segfaults = faulty("segfaults", lambda: ctypes.string_at(0))
+Aborts = faulty("aborts", os.abort)
 Leaves = faulty("leaves", lambda: os._exit(0))
-Hangs = faulty("hangs", lambda: time.sleep(600))
+Spins = faulty("spins", spin)
+Sleeps = faulty("sleeps", lambda: time.sleep(600))
+Hoards = faulty("hoards", hoard)
+Talks = faulty("talks", talk)
 Raises = faulty("raises", wrong)
+
+
+class DiesWhenBuilt(NumpyBackend):
+    def __init__(self):
+        os.abort()
+
+
+class DiesAtTheEnd(NumpyBackend):
+    def __init__(self):
+        import atexit
+        atexit.register(os.abort)
+
+
+class HangsAtTheEnd(NumpyBackend):
+    def __init__(self):
+        import threading
+        threading.Thread(target=time.sleep, args=(600,)).start()
 """
-#: Three tests that reach `TimeRNN.forward`, in the middle of some that don't.
+#: Two tests that reach `TimeRNN.forward`, in the middle of many that don't.
 KEYWORD = "test_signature_is_the_contracts or test_time_rnn_from_zeros or test_time_affine"
+HIT = "test_values.py::test_time_rnn_from_zeros"
+LIMITS = Limits(test_seconds=10.0, memory_mib=512, output_mib=2)
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals by name, and a stack from a process that is ended")
 
 
 @pytest.fixture
 def judged(write_backend):
     write_backend("faults", BACKENDS)
-    return lambda backend, **options: judge(f"faults:{backend}", **{"timeout": 60.0, "keyword": KEYWORD} | options)
+    return lambda backend, **limits: judge(
+        f"faults:{backend}", limits=dataclasses.replace(LIMITS, **limits), keyword=KEYWORD
+    )
 
 
-def assert_cut_short(card, outcome):
-    """Assert that one test ended the run, that those before it count and that those after it are not lost."""
+ZOO = {
+    "Segfaults": ("crashed", "CRASH(SIGSEGV): the process died, in", "string_at", {}),
+    "Aborts": ("crashed", "CRASH(SIGABRT): the process died, in", "faults.py", {}),
+    "Leaves": ("crashed", "CRASH(exit code 0): the process died", "", {}),
+    "Spins": ("hung", "HANG: no end after 3 s, in", "in spin", {"test_seconds": 3.0}),
+    "Sleeps": ("hung", "HANG: no end after 3 s, in", "faults.py", {"test_seconds": 3.0}),
+    "Hoards": ("out of memory", "OOM: it held more than 512 MiB, in", "in hoard", {}),
+    "Talks": ("flooded", "FLOOD: it printed more than 2 MiB, in", "in talk", {}),
+}
+
+
+@posix_only
+@pytest.mark.parametrize("backend", ZOO)
+def test_whatever_a_backend_does_costs_the_test_in_which_it_does_it_and_no_other(judged, backend, tmp_path):
+    outcome, message, frame, limits = ZOO[backend]
+    card = judged(backend, **limits)
     assert not card.passed
-    (failure,) = card.failures
-    assert failure.outcome == outcome
-    assert failure.test.startswith("test_values.py::test_time_rnn_from_zeros[")
+    assert [failure.outcome for failure in card.failures] == [outcome] * 2
+    assert {failure.test.partition("[")[0] for failure in card.failures} == {HIT}
+    for failure in card.failures:
+        assert failure.message.startswith(message), failure.message
+        assert frame in failure.message
+        assert str(tmp_path) not in failure.message
     counts = card.counts()
-    assert counts[outcome] == 1
-    assert counts["passed"] >= 1
-    assert counts["not run"] >= 20
-    assert len({outcome.test for outcome in card.outcomes}) == len(card.outcomes) == sum(counts.values())
+    assert counts == {"passed": counts["passed"], outcome: 2}
+    assert counts["passed"] >= 30
+    assert len({outcome.test for outcome in card.outcomes}) == len(card.outcomes)
     record = card.as_record()
     assert record["passed"] is False
-    assert [entry["outcome"] for entry in record["failures"]] == [outcome]
-    return failure
-
-
-@pytest.mark.skipif(os.name != "posix", reason="a signal's name is the message")
-def test_a_backend_that_segfaults_has_crashed(judged):
-    failure = assert_cut_short(judged("Segfaults"), "crashed")
-    assert failure.message == "its process died: SIGSEGV"
-
-
-def test_a_backend_that_leaves_the_process_has_crashed_even_with_exit_code_0(judged):
-    failure = assert_cut_short(judged("Leaves"), "crashed")
-    assert failure.message == "its process died: exit code 0"
-
-
-def test_a_backend_that_hangs_is_ended_and_said_to_hang(judged):
-    failure = assert_cut_short(judged("Hangs", timeout=4.0), "hung")
-    assert failure.message == "still running when the time was up"
+    assert [entry["outcome"] for entry in record["failures"]] == [outcome] * 2
 
 
 def test_a_backend_that_raises_fails_its_tests_and_no_others(judged):
     card = judged("Raises")
     assert not card.passed
-    assert {failure.test.partition("[")[0] for failure in card.failures} == {"test_values.py::test_time_rnn_from_zeros"}
+    assert {failure.test.partition("[")[0] for failure in card.failures} == {HIT}
     assert all("no idea" in (failure.message or "") for failure in card.failures)
     counts = card.counts()
-    assert (counts["failed"], counts["not run"], counts["crashed"]) == (2, 0, 0)
+    assert counts == {"passed": counts["passed"], "failed": 2}
+
+
+def test_when_the_time_of_the_whole_check_is_up_the_rest_is_said_not_to_have_run(judged):
+    card = judged("Sleeps", total_seconds=3.0, test_seconds=60.0)
+    (failure,) = card.failures
+    assert failure.message.startswith("HANG: still running when the check's 3 s were over")
+    assert card.counts()["not run"] >= 1
+    assert not card.passed
+
+
+@posix_only
+def test_a_backend_that_dies_when_it_is_built_has_crashed(judged):
+    card = judged("DiesWhenBuilt")
+    (failure,) = card.failures
+    assert (failure.test, failure.outcome) == ("import and collection", "crashed")
+    assert failure.message.startswith("CRASH(SIGABRT)")
+    assert not card.passed
+
+
+@posix_only
+def test_a_backend_that_dies_after_the_last_test_has_crashed_and_its_tests_count(judged):
+    card = judged("DiesAtTheEnd")
+    (failure,) = card.failures
+    assert (failure.test, failure.outcome) == ("exit of the process", "crashed")
+    assert card.counts()["passed"] >= 30
+    assert not card.passed
+
+
+def test_a_backend_that_never_exits_hangs_and_its_tests_count(judged):
+    card = judged("HangsAtTheEnd", test_seconds=3.0)
+    (failure,) = card.failures
+    assert (failure.test, failure.outcome) == ("exit of the process", "hung")
+    assert card.counts()["passed"] >= 30
+
+
+@posix_only
+def test_what_a_judged_backend_has_started_ends_with_it(write_backend, tmp_path):
+    write_backend("forker", FORKER)
+    left = tmp_path / "pid"
+    judge("forker:Forks", limits=LIMITS, keyword="test_describes_itself_for_a_record")
+    assert gone_within(5.0, int(left.read_text()))
+
+
+def gone_within(seconds, pid):
+    """Whether a process is gone in time; one that nobody reaps stays in the table as a zombie, and is gone too."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+FORKER = """
+import pathlib
+import subprocess
+
+from timernn.numpy_backend import NumpyBackend
+
+
+class Forks(NumpyBackend):
+    def __init__(self):
+        child = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        (pathlib.Path(__file__).parent / "pid").write_text(str(child.pid))
+"""
 
 
 def test_every_test_is_told_as_it_ends_with_how_many_there_are(judged):
     told = []
-    card = judge("numpy", timeout=60, keyword=KEYWORD, progress=lambda *news: told.append(news))
+    card = judge("numpy", keyword=KEYWORD, progress=lambda *news: told.append(news))
     assert card.passed
     assert [done for done, _, _ in told] == list(range(1, len(card.outcomes) + 1))
     assert {total for _, total, _ in told} == {len(card.outcomes)}
@@ -108,7 +220,7 @@ def test_every_test_is_told_as_it_ends_with_how_many_there_are(judged):
 
 def test_a_check_that_checks_nothing_is_no_pass():
     with pytest.raises(CheckError):
-        judge("numpy", timeout=60, keyword="no_test_is_called_this")
+        judge("numpy", keyword="no_test_is_called_this")
 
 
 @pytest.mark.parametrize(
@@ -117,12 +229,12 @@ def test_a_check_that_checks_nothing_is_no_pass():
 )
 def test_a_backend_that_cannot_be_checked_is_an_error_with_its_reason(judged, spec, message):
     with pytest.raises(CheckError, match=message):
-        judge(spec, timeout=60)
+        judge(spec)
 
 
 def test_the_users_own_pytest_settings_have_no_say(judged, monkeypatch):
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
-    assert judge("numpy", timeout=60, keyword="test_describes_itself_for_a_record").passed
+    assert judge("numpy", keyword="test_describes_itself_for_a_record").passed
 
 
 def test_a_project_around_the_environment_has_no_say(tmp_path):
@@ -135,7 +247,7 @@ def test_a_project_around_the_environment_has_no_say(tmp_path):
     (tmp_path / "project" / "conftest.py").write_text("raise RuntimeError('not yours to load')\n")
     code = "import json, sys; from timernn_suite.check import judge; import timernn_suite as found\n"
     code += "assert found.__file__.startswith(sys.argv[1]), found.__file__\n"
-    code += "print(json.dumps(judge('numpy', timeout=60, keyword='test_describes_itself_for_a_record').as_record()))"
+    code += "print(json.dumps(judge('numpy', keyword='test_describes_itself_for_a_record').as_record()))"
     done = subprocess.run(
         [sys.executable, "-c", code, str(library)],
         cwd=tmp_path,

@@ -70,12 +70,12 @@ OWN = """\
 
 
 def test_a_minimal_backend_passes_the_whole_suite(helper_modules):
-    assert_passed_whole(judge(MINIMAL, timeout=120))
+    assert_passed_whole(judge(MINIMAL))
 
 
 def test_five_lines_on_the_base_class_pass_the_whole_suite(write_backend):
     write_backend("plain_backend", SUBCLASS)
-    assert_passed_whole(judge("plain_backend:PlainBackend", timeout=120))
+    assert_passed_whole(judge("plain_backend:PlainBackend"))
 
 
 def test_a_warning_about_nan_is_no_failure_even_where_warnings_are_errors(write_backend, run_suite):

@@ -28,6 +28,14 @@ class Leaves(NumpyBackend):
     def rnn_forward(self, x, h_prev, *, Wx, Wh, b):
         import os
         os._exit(3)
+
+
+class Spins(NumpyBackend):
+    name = "spins"
+
+    def rnn_forward(self, x, h_prev, *, Wx, Wh, b):
+        while True:
+            pass
 """
 
 
@@ -122,6 +130,17 @@ def test_a_backend_that_crashes_fails_and_the_table_says_so(timernn, tmp_path):
     assert "FAILED" in done.stdout
     assert "crashed test_values.py::test_rnn_step" in done.stdout
     assert "exit code 3" in done.stdout
+
+
+def test_a_backend_that_hangs_is_stopped_at_the_limit_that_was_set(timernn, tmp_path):
+    (tmp_path / "faulty.py").write_text(FAULTY, encoding="utf-8")
+    done = timernn("check", "faulty:Spins", "-k", "test_rnn_step and float32-1x1", "--test-timeout", 2, "--json")
+    assert done.returncode == 1, done.stderr
+    (card,) = json.loads(done.stdout)
+    (failure,) = card["failures"]
+    assert failure["outcome"] == "hung"
+    assert failure["message"].startswith("HANG: no end after 2 s, in\n")
+    assert "faulty.py" in failure["message"]
 
 
 @pytest.mark.parametrize(

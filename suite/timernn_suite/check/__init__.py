@@ -2,5 +2,6 @@
 
 from timernn_suite.check.judge import CheckError, judge
 from timernn_suite.check.scorecard import GROUPS, Outcome, Scorecard
+from timernn_suite.check.worker import Limits
 
-__all__ = ["GROUPS", "CheckError", "Outcome", "Scorecard", "judge"]
+__all__ = ["GROUPS", "CheckError", "Limits", "Outcome", "Scorecard", "judge"]

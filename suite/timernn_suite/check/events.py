@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 
 import pytest
 
-#: The environment variable that names the file.
+#: The environment variables that name the file, the one for the stack of a crash, and the list of tests to leave out.
 EVENTS_VARIABLE = "TIMERNN_CHECK_EVENTS"
+STACKS_VARIABLE = "TIMERNN_CHECK_STACKS"
+DONE_VARIABLE = "TIMERNN_CHECK_DONE"
 
 
 def _write(event: str, **details: Any) -> None:
@@ -25,6 +28,25 @@ def _test_id(nodeid: str) -> str:
     """Return the id without the folders before the file's name."""
     path, separator, rest = nodeid.partition("::")
     return Path(path).name + separator + rest
+
+
+def pytest_configure() -> None:
+    """Write down that the process has begun, and have the stack of whatever kills it written to a file."""
+    _write("begin")
+    if STACKS_VARIABLE in os.environ:
+        faulthandler.enable(Path(os.environ[STACKS_VARIABLE]).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that a process before this one has done."""
+    if DONE_VARIABLE not in os.environ:
+        return
+    done = set(Path(os.environ[DONE_VARIABLE]).read_text(encoding="utf-8").splitlines())
+    left_out = [item for item in items if _test_id(item.nodeid) in done]
+    if left_out:
+        items[:] = [item for item in items if _test_id(item.nodeid) not in done]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -64,6 +86,11 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 def pytest_sessionfinish(exitstatus: int) -> None:
     """Write down that the end was reached."""
     _write("finish", exitstatus=int(exitstatus))
+
+
+def pytest_unconfigure() -> None:
+    """Write down that pytest itself came to an end, be it by an error of use."""
+    _write("end")
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str | None:

@@ -1,24 +1,24 @@
-"""Runs the conformance suite on one backend in a process of its own, and survives whatever becomes of it."""
+"""Judges one backend from outside: whatever it does costs the test in which it does it, and no other."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from timernn_suite.check.events import EVENTS_VARIABLE
 from timernn_suite.check.scorecard import Outcome, Scorecard
+from timernn_suite.check.worker import Limits, Worker
 
-#: pytest's own exit codes for a run that took place.
-_RAN = (0, 1)
+#: pytest's own exit codes for a run that took place, the last one for a run that had no test left.
+_RAN = (0, 1, 5)
+#: What stands in for a test's id when the process dies before the first test or after the last.
+COLLECTION, EXIT = "import and collection", "exit of the process"
+_POLL = 0.03
+
+Progress = Callable[[int, int, str], None]
 
 
 class CheckError(RuntimeError):
@@ -28,18 +28,21 @@ class CheckError(RuntimeError):
 def judge(
     backend: str,
     *,
-    timeout: float = 600.0,
+    limits: Limits | None = None,
     keyword: str | None = None,
-    progress: Callable[[int, int, str], None] = lambda done, total, test: None,
+    progress: Progress = lambda done, total, test: None,
 ) -> Scorecard:
     """Check one backend.
+
+    A process that dies, hangs, fills the memory or floods its output is ended; the test that was running is
+    recorded with what happened and where, and a new process goes on with the tests that are left.
 
     Parameters
     ----------
     backend : str
         A registered name, or ``module:Class``; modules are also looked for in the current folder.
-    timeout : float
-        Seconds after which the process is ended; the test that was running is then said to hang.
+    limits : Limits, optional
+        When to end a process.
     keyword : str, optional
         Only tests whose names match, as pytest's ``-k``.
     progress : callable
@@ -50,127 +53,169 @@ def judge(
     CheckError
         If the check could not take place.
     """
+    limits = limits or Limits()
     start = time.monotonic()
+    record = _Record(progress)
     with tempfile.TemporaryDirectory(prefix="timernn-check-") as folder:
-        events, output = Path(folder) / "events.jsonl", Path(folder) / "output.txt"
-        with output.open("wb") as sink:
-            process = subprocess.Popen(
-                _command(backend, keyword, Path(folder)),
-                cwd=folder,
-                env=_environment(events),
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-            )
+        for turn in range(10_000):
+            worker = Worker(backend, Path(folder) / str(turn), list(record.done), keyword)
             try:
-                log, hung = _follow(process, events, start + timeout, progress)
+                end = _watch(worker, record, limits, start + limits.total_seconds)
             finally:
-                process.kill()
-                process.wait()
-        if not log.finished and not log.collected:
-            raise CheckError(_reason(output.read_text(errors="replace"), process.returncode))
-        if log.finished and log.exitstatus not in _RAN:
-            raise CheckError(_reason(output.read_text(errors="replace"), process.returncode))
-    return Scorecard(backend, log.outcomes(process.returncode, hung), time.monotonic() - start)
+                worker.stop()
+            if not record.take_end(end):
+                break
+    return Scorecard(backend, record.outcomes(), time.monotonic() - start)
 
 
-class _Log:
-    """What the events said so far."""
+class _Record:
+    """What is known so far, over all processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress) -> None:
         self.collected: list[str] = []
         self.done: dict[str, Outcome] = {}
-        self.running: str | None = None
+        self._progress = progress
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with a new process."""
+        self._done_before = len(self.done)
+        self.running = COLLECTION
         self.finished = False
         self.exitstatus: int | None = None
 
     def take(self, event: dict[str, Any]) -> None:
+        """Take up one event of the process."""
         kind = event.pop("event")
         if kind == "collected":
-            self.collected = event["tests"]
+            self.collected = self.collected or event["tests"]
+            self.running = EXIT
         elif kind == "start":
             self.running = event["test"]
         elif kind == "outcome":
-            before = self.done.get(event["test"])
-            if before is None or not before.bad:  # a tear-down that fails weighs more than a call that passed
-                self.done[event["test"]] = Outcome(**event)
-            self.running = None
+            self._put(Outcome(**event))
+            self.running = EXIT
         elif kind == "finish":
-            self.finished, self.exitstatus = True, event["exitstatus"]
+            self.running, self.finished, self.exitstatus = EXIT, True, event["exitstatus"]
 
-    def outcomes(self, returncode: int, hung: bool) -> list[Outcome]:
-        """Return every collected test's outcome, those of a run that was cut short included."""
-        outcomes = list(self.done.values())
-        if self.finished:
-            return outcomes
-        if self.running is not None:
-            how = "hung" if hung else "crashed"
-            why = "still running when the time was up" if hung else f"its process died: {_died_of(returncode)}"
-            outcomes.append(Outcome(self.running, how, message=why))
-        missing = [test for test in self.collected if test not in self.done and test != self.running]
-        return outcomes + [Outcome(test, "not run", message="the run ended before it") for test in missing]
+    def take_end(self, end: _End) -> bool:
+        """Take up how a process ended; return whether another one should go on with what is left."""
+        if end.how == "ran":
+            return False
+        self._put(Outcome(self.running, end.how, message=end.message))
+        got_on = len(self.done) > self._done_before
+        left = any(test not in self.done for test in self.collected)
+        self.begin()
+        return left and got_on and not end.time_is_up
 
+    def _put(self, outcome: Outcome) -> None:
+        before = self.done.get(outcome.test)
+        if before is not None and before.bad:
+            return  # a tear-down that fails weighs no more than the call before it
+        self.done[outcome.test] = outcome
+        if before is None:
+            self._progress(len(self.done), max(len(self.collected), len(self.done)), outcome.test)
 
-def _command(backend: str, keyword: str | None, folder: Path) -> list[str]:
-    # No settings of the user's own project may have a say. Where its environment lies inside the project, pytest
-    # would find them above the suite: so it gets empty ones, and looks for no conftest above the suite's own.
-    settings = folder / "pytest.ini"
-    settings.write_text("[pytest]\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-c", str(settings), f"--confcutdir={_suite_folder()}"]
-    command += ["--pyargs", "timernn_suite.conformance", "--rnn-backend", backend]
-    command += ["-p", "timernn_suite.conformance.plugin", "-p", "timernn_suite.check.events"]
-    command += ["-p", "no:cacheprovider", "-q", "--tb=short"]
-    return command if keyword is None else [*command, "-k", keyword]
-
-
-def _suite_folder() -> Path:
-    found = importlib.util.find_spec("timernn_suite.conformance")
-    assert found is not None
-    assert found.origin is not None
-    return Path(found.origin).parent
+    def outcomes(self) -> list[Outcome]:
+        """Return every collected test's outcome, those that were never reached included."""
+        missing = [test for test in self.collected if test not in self.done]
+        return [
+            *self.done.values(),
+            *(Outcome(test, "not run", message="the check ended before it") for test in missing),
+        ]
 
 
-def _environment(events: Path) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    environment[EVENTS_VARIABLE] = str(events)
-    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # whatever else is installed must not change the verdict
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
-    return environment
+class _End:
+    """How a process ended: ``ran`` to its end, or an outcome for the test that was running, with a message."""
+
+    def __init__(self, how: str, message: str = "", *, time_is_up: bool = False) -> None:
+        self.how, self.message, self.time_is_up = how, message, time_is_up
 
 
-def _follow(
-    process: subprocess.Popen[bytes], events: Path, deadline: float, progress: Callable[[int, int, str], None]
-) -> tuple[_Log, bool]:
-    """Read events until the process ends or the time is up; return them, and whether the time was up."""
-    log, position = _Log(), 0
+def _watch(worker: Worker, record: _Record, limits: Limits, deadline: float) -> _End:
+    """Follow a process to its end, or put an end to it."""
+    events = _Events(worker.events)
+    since, printed_before = time.monotonic(), 0
     while True:
-        ended = process.poll() is not None
-        if events.exists():
-            with events.open("rb") as file:
-                file.seek(position)
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break  # half a line: the rest comes next time
-                    position += len(line)
-                    before = len(log.done)
-                    log.take(json.loads(line))
-                    if len(log.done) > before:
-                        progress(len(log.done), len(log.collected), next(reversed(log.done)))
+        ended = worker.ended
+        news = events.read()
+        for event in news:
+            record.take(event)
         if ended:
-            return log, False
-        if time.monotonic() > deadline:
-            return log, True
-        time.sleep(0.05)
+            return _natural_end(worker, record, events.orderly)
+        if news:
+            since, printed_before = time.monotonic(), worker.printed
+        stopped = _limit_passed(worker, limits, since, printed_before, deadline)
+        if stopped is not None:
+            worker.abort()
+            for event in events.read():
+                record.take(event)
+            stopped.message = _with_stack(stopped.message, worker)
+            return stopped
+        time.sleep(_POLL)
 
 
-def _died_of(returncode: int) -> str:
-    return signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
+class _Events:
+    """The lines that the process wrote since they were last read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._position = path, 0
+        self.orderly = False  # pytest itself came to an end, whatever it was
+
+    def read(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        if not self._path.exists():
+            return found
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break  # half a line: the rest comes next time
+                self._position += len(line)
+                event = json.loads(line)
+                if event["event"] == "end":
+                    self.orderly = True
+                else:
+                    found.append(event)
+        return found
 
 
-def _reason(output: str, returncode: int) -> str:
+def _limit_passed(worker: Worker, limits: Limits, since: float, printed_before: int, deadline: float) -> _End | None:
+    now = time.monotonic()
+    if worker.memory_mib > limits.memory_mib:
+        return _End("out of memory", f"OOM: it held more than {limits.memory_mib:,} MiB")
+    if worker.printed - printed_before > limits.output_mib * 1024 * 1024:
+        return _End("flooded", f"FLOOD: it printed more than {limits.output_mib:,} MiB")
+    if now - since > limits.test_seconds:
+        return _End("hung", f"HANG: no end after {limits.test_seconds:g} s")
+    if now > deadline:
+        return _End(
+            "hung", f"HANG: still running when the check's {limits.total_seconds:g} s were over", time_is_up=True
+        )
+    return None
+
+
+def _natural_end(worker: Worker, record: _Record, orderly: bool) -> _End:
+    """Say how a process ended that nobody stopped."""
+    if record.finished and record.exitstatus in _RAN:
+        if worker.exitcode == record.exitstatus:
+            if record.exitstatus == _RAN[-1] and not record.done:
+                raise CheckError("no test matches, so nothing was checked")
+            return _End("ran")
+    elif record.finished or orderly or not worker.events.exists():
+        raise CheckError(_reason(worker.output, worker.died_of))
+    return _End("crashed", _with_stack(f"CRASH({worker.died_of}): the process died", worker))
+
+
+def _with_stack(message: str, worker: Worker) -> str:
+    stack = worker.stack
+    return f"{message}, in\n{stack}" if stack else message
+
+
+def _reason(output: str, died_of: str) -> str:
     """Pick what a person needs out of pytest's output."""
     lines = [line.strip("! ").removeprefix("_pytest.outcomes.Exit: ") for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if "--rnn-backend" in line or "known_failures" in line]
     if telling:
         return telling[-1]
-    return f"the suite ended with exit code {returncode}:\n" + "\n".join(lines[-15:])
+    return f"the suite ended with {died_of}:\n" + "\n".join(lines[-15:])

@@ -19,11 +19,17 @@ GROUPS = {
     "test_optimisers.py": "Clipping, SGD, Adam",
     "test_language_model.py": "Language model and perplexity",
 }
+#: The outcomes that don't count against a backend.
+GOOD = frozenset({"passed", "skipped", "known failure"})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One test: ``passed``, ``failed``, ``skipped``, ``known failure``, ``crashed``, ``hung`` or ``not run``."""
+    """One test: ``passed``, ``failed``, ``skipped``, ``known failure``, ``not run``, or what ended its process.
+
+    Those are ``crashed``, ``hung``, ``out of memory`` and ``flooded``; the message then begins with CRASH(signal),
+    HANG, OOM or FLOOD, and ends with the stack.
+    """
 
     test: str
     outcome: str
@@ -39,7 +45,7 @@ class Outcome:
     @property
     def bad(self) -> bool:
         """Whether it counts against the backend."""
-        return self.outcome not in {"passed", "skipped", "known failure"}
+        return self.outcome not in GOOD
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,10 @@ class Scorecard:
     def counts(self, group: str | None = None) -> Counter[str]:
         """Return how many tests had each outcome, of one group or of all."""
         return Counter(o.outcome for o in self.outcomes if group in (None, o.group))
+
+    def bad(self, group: str | None = None) -> int:
+        """Return how many outcomes count against the backend, of one group or of all."""
+        return sum(o.bad for o in self.outcomes if group in (None, o.group))
 
     def largest_scores(self, group: str | None = None) -> dict[str, float]:
         """Return each tensor's largest score s: its distance from the oracle in units of what rounding explains."""

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from timernn import backend_statuses
-from timernn_suite.check import GROUPS, Scorecard, judge
+from timernn_suite.check import GROUPS, Limits, Scorecard, judge
 from timernn_suite.cli.console import output, print_json, progress_bar
 from timernn_suite.cli.options import Json
 
@@ -21,7 +21,10 @@ def command(
         list[str] | None,
         typer.Argument(metavar="[NAME]...", help="Registered names or module:Class; by default all that can run here."),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds after which a backend is said to hang.")] = 600.0,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds for all tests of a backend.")] = 600.0,
+    test_timeout: Annotated[float, typer.Option(min=1.0, help="Seconds after which one test is said to hang.")] = 120.0,
+    memory: Annotated[int, typer.Option(min=64, metavar="MIB", help="Memory that a backend may hold.")] = 4096,
+    output_limit: Annotated[int, typer.Option(min=1, metavar="MIB", help="What one test may print.")] = 16,
     keyword: Annotated[
         str | None, typer.Option("-k", metavar="EXPRESSION", help="Only tests whose names match, as pytest's -k.")
     ] = None,
@@ -30,9 +33,11 @@ def command(
     """Check backends against the contract: scorecard by group, exit code 1 if anything fails.
 
     The score s is the largest distance from the oracle in units of what rounding explains; up to 8 passes.
+    Each backend runs in processes of its own: a crash, a hang, a full memory or a flood of output costs one test.
     """
+    limits = Limits(timeout, test_timeout, memory, output_limit)
     wanted = list(dict.fromkeys(names or [status.name for status in backend_statuses() if status.available]))
-    cards = [check_one(name, timeout, keyword) for name in wanted]
+    cards = [check_one(name, limits, keyword) for name in wanted]
     if as_json:
         print_json([card.as_record() for card in cards])
     else:
@@ -42,7 +47,7 @@ def command(
         raise typer.Exit(1)
 
 
-def check_one(name: str, timeout: float = 600.0, keyword: str | None = None) -> Scorecard:
+def check_one(name: str, limits: Limits | None = None, keyword: str | None = None) -> Scorecard:
     """Check one backend with a progress bar."""
     with progress_bar() as bar:
         task = bar.add_task(f"checking {name}", total=None, note="")
@@ -50,7 +55,7 @@ def check_one(name: str, timeout: float = 600.0, keyword: str | None = None) -> 
         def tell(done: int, total: int, test: str) -> None:
             bar.update(task, completed=done, total=total, note=test.partition("[")[0])
 
-        return judge(name, timeout=timeout, keyword=keyword, progress=tell)
+        return judge(name, limits=limits, keyword=keyword, progress=tell)
 
 
 def show(card: Scorecard) -> None:
@@ -63,7 +68,7 @@ def show(card: Scorecard) -> None:
     table.add_column("largest s", justify="right")
     for group in card.groups():
         counts, scores = card.counts(group), card.largest_scores(group)
-        bad = sum(counts[kind] for kind in ("failed", "crashed", "hung", "not run"))
+        bad = card.bad(group)
         table.add_row(
             GROUPS.get(group, group),
             str(counts["passed"]),
@@ -75,7 +80,7 @@ def show(card: Scorecard) -> None:
     output.print(table)
     for failure in card.failures:
         output.print(f"[red]{failure.outcome}[/] {escape(failure.test)}", highlight=False, soft_wrap=True)
-        for line in (failure.message or "").splitlines()[:4]:
+        for line in (failure.message or "").splitlines()[:6]:
             output.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
 
 
