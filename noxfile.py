@@ -1,5 +1,6 @@
 """Every task of the project: ``nox -l`` lists them, ``nox -s NAME`` runs one."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -46,6 +47,22 @@ def meta(session: nox.Session) -> None:
     install_wheel(session)
     session.install(*TEST_TOOLS)
     session.run("pytest", TIMEOUT, "suite/meta_tests/mutants", *session.posargs)
+
+
+@nox.session
+def golden(session: nox.Session) -> None:
+    """Make the golden vectors anew, in 60 digits, and see that they are those that are kept; --write keeps the new."""
+    session.install("numpy", "mpmath>=1.3")
+    folder = ROOT / "suite" / "meta_tests" / "golden"
+    made = Path(session.create_tmp()) / "golden.json"
+    session.run("python", str(folder / "make_golden.py"), str(made), silent=True)
+    kept = folder / "golden.json"
+    if "--write" in session.posargs:
+        shutil.copy(made, kept)
+    elif json.loads(made.read_text())["cases"] != json.loads(kept.read_text())["cases"]:
+        session.error(
+            f"{kept.relative_to(ROOT)} is not what the script makes; 'nox -s golden -- --write' keeps the new"
+        )
 
 
 @nox.session

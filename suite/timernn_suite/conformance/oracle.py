@@ -1,7 +1,9 @@
-"""The oracle: what every layer must compute, written from the equations in float64 and sharing no code with a backend.
+"""The oracle: what every layer must compute, written from the equations and sharing no code with a backend.
 
 Each function takes an `Arithmetic`, the exact one by default. `timernn_suite.conformance.tolerance`
 passes one that rounds at random instead, to learn how far a right answer may lie from the oracle's.
+The exact one computes in the longest type of the machine, so that the oracle's own rounding is no
+part of a float64 backend's score where there is one beyond float64 (80 bits on x86).
 The forward functions accept complex input too, so that `complex_step` can differentiate them by a
 road that has nothing in common with the backward functions here.
 """
@@ -18,7 +20,11 @@ Array = NDArray[Any]
 
 
 class Arithmetic:
-    """Exact arithmetic: as exact as float64 is."""
+    """Exact arithmetic: as exact as the machine's longest floating-point type."""
+
+    def take(self, *arrays: Array) -> list[Array]:
+        """Return the inputs in the type that is computed in."""
+        return [np.asarray(array, dtype=np.result_type(array, np.longdouble)) for array in arrays]
 
     def dot(self, a: Array, b: Array) -> Array:
         """Return the matrix product."""
@@ -38,6 +44,7 @@ EXACT = Arithmetic()
 
 def time_rnn_forward(xs: Array, h0: Array, Wx: Array, Wh: Array, b: Array, ar: Arithmetic = EXACT) -> Array:
     """Return the states h_0 … h_T, stacked as (T+1, N, H), for ``xs (N, T, D)`` and ``h0 (N, H)``."""
+    xs, h0, Wx, Wh, b = ar.take(xs, h0, Wx, Wh, b)
     states = [h0]
     for t in range(xs.shape[1]):
         total = ar.rounded(ar.dot(states[-1], Wh) + ar.dot(xs[:, t], Wx))
@@ -49,11 +56,10 @@ def time_rnn_backward(
     dhs: Array, xs: Array, states: Array, Wx: Array, Wh: Array, ar: Arithmetic = EXACT
 ) -> dict[str, Array]:
     """Return the gradients ``dxs, dh, dWx, dWh, db`` of Σ dhs·hs, by the chain rule from the last step to the first."""
+    dhs, xs, states, Wx, Wh = ar.take(dhs, xs, states, Wx, Wh)
     N, T, D = xs.shape
     H = Wh.shape[0]
-    dxs = np.zeros((N, T, D))
-    dzs = np.zeros((N, T, H))
-    dh = np.zeros((N, H))
+    dxs, dzs, dh = np.zeros_like(xs), np.zeros_like(dhs), np.zeros_like(states[0])
     for t in range(T - 1, -1, -1):
         h = states[t + 1]
         slope = ar.rounded(1.0 - ar.rounded(h * h))
@@ -81,9 +87,10 @@ def time_rnn(
 
 def time_embedding(W: Array, ids: Array, dxs: Array, ar: Arithmetic = EXACT) -> dict[str, Array]:
     """Return ``xs`` and ``dW``; a row of ``dW`` is the sum over the places where its id stands."""
+    W, dxs = ar.take(W, dxs)
     V, D = W.shape
     flat, rows = ids.reshape(-1), dxs.reshape(-1, D)
-    dW = np.zeros((V, D))
+    dW = np.zeros_like(W)
     for v in range(V):
         places = rows[flat == v]
         if len(places) > 0:
@@ -93,6 +100,7 @@ def time_embedding(W: Array, ids: Array, dxs: Array, ar: Arithmetic = EXACT) -> 
 
 def time_affine(xs: Array, W: Array, b: Array, dzs: Array, ar: Arithmetic = EXACT) -> dict[str, Array]:
     """Return ``zs`` and the gradients ``dxs, dW, db``."""
+    xs, W, b, dzs = ar.take(xs, W, b, dzs)
     N, T, H = xs.shape
     rows, drows = xs.reshape(N * T, H), dzs.reshape(N * T, -1)
     return {
@@ -110,6 +118,7 @@ def time_softmax_with_loss(
 
     The maximum that is taken off is that of the real part, so that a complex step passes through.
     """
+    (zs,) = ar.take(zs)
     V = zs.shape[2]
     rows, labels = zs.reshape(-1, V), ts.reshape(-1)
     counted = np.flatnonzero(labels != ignore_label)

@@ -31,6 +31,11 @@ class RandomRounding(Arithmetic):
         self._unit = unit
         self._random = np.random.default_rng(seed)
 
+    def take(self, *arrays: Array) -> list[Array]:
+        """Return the inputs in a type whose own rounding is small beside what is put in."""
+        kind = np.float64 if self._unit > UNIT_ROUNDOFF["float64"] else np.longdouble
+        return [np.asarray(array, dtype=np.result_type(array, kind)) for array in arrays]
+
     def _noise(self, like: Array) -> Array:
         return np.asarray(self._random.standard_normal(np.shape(like)))
 
