@@ -129,8 +129,9 @@ def test_the_message_says_where_it_is_worst_and_by_how_much():
     spoilt = expected.values["dxs"].copy()
     spoilt[0, 3, 1] += 0.5
     message = expected.explain("dxs", spoilt)
-    assert message.startswith("dxs[0, 3, 1] is")
-    assert "the oracle says" in message
+    assert message.startswith("dxs: s = ")
+    assert "worst at [0, 3, 1], where it is" in message
+    assert "it is wrong only at times [3] of 7" in message
     assert "shape (7, 3), must be (1, 7, 3)" in expected.explain("dxs", spoilt[0])
 
 

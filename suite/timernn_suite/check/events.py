@@ -99,4 +99,4 @@ def _message(report: pytest.TestReport | pytest.CollectReport) -> str | None:
     if isinstance(report.longrepr, tuple):  # a skip: file, line, reason
         return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash is not None else report.longrepr)
+    return str(crash.message if crash is not None else report.longrepr).removeprefix("Failed: ")

@@ -14,6 +14,8 @@ from timernn_suite.cli.console import output, print_json, progress_bar
 from timernn_suite.cli.options import Json
 
 NAME = "check"
+#: Lines of a failure's message that are shown; JSON has them all.
+_LINES = 9
 
 
 def command(
@@ -80,7 +82,7 @@ def show(card: Scorecard) -> None:
     output.print(table)
     for failure in card.failures:
         output.print(f"[red]{failure.outcome}[/] {escape(failure.test)}", highlight=False, soft_wrap=True)
-        for line in (failure.message or "").splitlines()[:6]:
+        for line in (failure.message or "").splitlines()[:_LINES]:
             output.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from timernn.contract import Array, Backend
 from timernn_suite.conformance.cases import PLAIN, Case, Sizes, draw
+from timernn_suite.conformance.diagnosis import summary
 from timernn_suite.conformance.tolerance import LIMIT, Expected
 
 Recorder = Callable[[str, object], None]
@@ -65,15 +67,18 @@ class Subject:
 
     def judge(self, expected: Expected, got: dict[str, np.ndarray[Any, Any]], record: Recorder) -> None:
         """Assert that every tensor is of this element type and as near the oracle as rounding explains."""
-        complaints = []
+        complaints, right = {}, []
         for name, value in got.items():
-            if value.dtype != np.dtype(self.dtype):
-                complaints.append(f"{name}: dtype {value.dtype}, must be {self.dtype}")
             score = expected.score(name, value)
             record(f"s:{name}", score)
-            if not score <= LIMIT:
-                complaints.append(expected.explain(name, value))
-        assert not complaints, "\n".join(complaints)
+            if value.dtype != np.dtype(self.dtype):
+                complaints[name] = f"{name}: dtype {value.dtype}, must be {self.dtype}"
+            elif not score <= LIMIT:
+                complaints[name] = expected.explain(name, value)
+            else:
+                right.append(name)
+        if complaints:
+            pytest.fail("\n".join([*summary(complaints, right), *complaints.values()]), pytrace=False)
 
 
 def assert_same_bits(got: dict[str, Any], want: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from timernn_suite.conformance.diagnosis import hints
 from timernn_suite.conformance.oracle import EXACT, Arithmetic, Array
 
 #: The largest score that passes.
@@ -67,7 +68,7 @@ class Expected:
     """
 
     def __init__(self, ask: Callable[[Arithmetic], Mapping[str, Array]], dtype: str) -> None:
-        unit = UNIT_ROUNDOFF[dtype]
+        self.dtype, unit = dtype, UNIT_ROUNDOFF[dtype]
         self.values = dict(ask(EXACT))
         squares = {name: np.zeros(np.shape(value)) for name, value in self.values.items()}
         for seed in range(REPLICATES):
@@ -94,11 +95,15 @@ class Expected:
         want = self.values[name]
         got = np.asarray(got, dtype=np.float64)
         if got.shape != want.shape:
-            return f"{name}: shape {got.shape}, must be {want.shape}"
+            swapped = sorted(got.shape) == sorted(want.shape)
+            return f"{name}: shape {got.shape}, must be {want.shape}" + (": are its axes in order?" if swapped else "")
         off = np.nan_to_num(np.abs(got - want) / self.spread[name], nan=np.inf)
         place = np.unravel_index(int(np.argmax(off)), want.shape)
         at = tuple(int(index) for index in place)
-        return (
-            f"{name}{list(at)} is {got[place]!r}, the oracle says {want[place]!r}: off by {off[place]:.3g} times what "
-            f"rounding explains (limit {LIMIT}); {np.mean(off > LIMIT):.1%} of the elements are"
+        said = (
+            f"{name}: s = {off[place]:.3g}, and up to {LIMIT:g} passes: worst at {list(at)}, where it is "
+            f"{float(got[place])!r} and the oracle {float(want[place])!r}; "
+            f"{np.mean(off > LIMIT):.1%} of the elements are too far off"
         )
+        meant = hints(name, got, want.astype(np.float64), off > LIMIT, self.dtype)
+        return "\n".join([said, *(f"    {hint}" for hint in meant)])
