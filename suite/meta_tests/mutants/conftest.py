@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def judge_backends(specs: list[str], folder: Path) -> dict[str, Verdict]:
     return verdicts
 
 
-def judge_workload(fault: Fault, folder: Path) -> Verdict:
+def judge_workload(fault: Fault, folder: Path) -> dict[str, Verdict]:
     """Run the file of tests that must kill a fault of the workload, with the fault built in."""
     file = fault.killed_by.partition("::")[0]
     where = [str(WORKLOAD / file)]
@@ -103,7 +104,7 @@ def judge_workload(fault: Fault, folder: Path) -> Verdict:
     arguments = [*where, "-p", "workload_mutants"]
     for outcome in outcomes_of(arguments, folder / "events.jsonl", **{VARIABLE: fault.name}):
         count(outcome, verdict)
-    return verdict
+    return {fault.name: verdict}
 
 
 def count(outcome: dict, verdict: Verdict) -> None:
@@ -123,13 +124,9 @@ def verdicts(request, tmp_path_factory) -> dict[str, Verdict]:
     specs = [name for name in selected if name not in FAULTS]
     shares = [share for core in range(cores) if (share := specs[core::cores])]
     jobs: list[Callable[[], dict[str, Verdict]]] = [
-        lambda share=share: judge_backends(share, tmp_path_factory.mktemp("backends")) for share in shares
+        partial(judge_backends, share, tmp_path_factory.mktemp("backends")) for share in shares
     ]
-    jobs += [
-        lambda name=name: {name: judge_workload(FAULTS[name], tmp_path_factory.mktemp(name))}
-        for name in selected
-        if name in FAULTS
-    ]
+@@
     found: dict[str, Verdict] = {}
     with ThreadPoolExecutor(cores) as pool:
         for verdicts in pool.map(lambda job: job(), jobs):

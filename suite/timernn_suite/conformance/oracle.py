@@ -10,7 +10,7 @@ road that has nothing in common with the backward functions here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,6 +135,46 @@ def time_softmax_with_loss(
     gradient[np.arange(len(counted)), targets] -= 1.0
     dzs[counted] = ar.rounded(gradient * (dloss / len(counted)))
     return {"loss": ar.rounded(ar.dot(np.ones(len(counted)), losses) / len(counted)), "dzs": dzs.reshape(zs.shape)}
+
+
+def clip_gradients(grads: Sequence[Array], max_norm: float, ar: Arithmetic = EXACT) -> dict[str, Array]:
+    """Return the clipped gradients as ``0``, ``1``, …, and ``norm``, the l2 norm over all of them before clipping."""
+    taken = ar.take(*grads)
+    whole = np.concatenate([grad.reshape(-1) for grad in taken])
+    norm = ar.rounded(np.sqrt(ar.dot(whole, whole)))
+    scale = ar.rounded(max_norm / norm) if norm > max_norm else norm.dtype.type(1)
+    return {str(index): ar.rounded(grad * scale) for index, grad in enumerate(taken)} | {"norm": norm}
+
+
+def sgd_update(param: Array, grad: Array, learning_rate: float, ar: Arithmetic = EXACT) -> dict[str, Array]:
+    """Return ``param`` after one step of gradient descent."""
+    param, grad = ar.take(param, grad)
+    return {"param": ar.rounded(param - ar.rounded(learning_rate * grad))}
+
+
+def adam(
+    param: Array,
+    grads: Sequence[Array],
+    *,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    ar: Arithmetic = EXACT,
+) -> dict[str, Array]:
+    """Return ``param``, ``m`` and ``v`` after one step of Adam for each of ``grads``, from moments of zero.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1.
+    """
+    param, *taken = ar.take(param, *grads)
+    m, v = np.zeros_like(param), np.zeros_like(param)
+    for step, grad in enumerate(taken, start=1):
+        m = ar.rounded(ar.rounded(beta1 * m) + ar.rounded((1 - beta1) * grad))
+        v = ar.rounded(ar.rounded(beta2 * v) + ar.rounded((1 - beta2) * ar.rounded(grad * grad)))
+        m_hat, v_hat = ar.rounded(m / (1 - beta1**step)), ar.rounded(v / (1 - beta2**step))
+        change = ar.rounded(learning_rate * m_hat / ar.rounded(ar.rounded(np.sqrt(v_hat)) + epsilon))
+        param = ar.rounded(param - change)
+    return {"param": param, "m": m, "v": v}
 
 
 def complex_step(function: Callable[[Array], Array], at: Array, step: float = 1e-30) -> Array:

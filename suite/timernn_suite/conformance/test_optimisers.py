@@ -1,9 +1,12 @@
-"""The optimiser kernels: gradient clipping by the global norm, SGD and Adam, against scalar arithmetic in float64."""
+"""The optimiser kernels: gradient clipping by the global norm, SGD and Adam, against the oracle."""
 
 import math
 
 import numpy as np
 import pytest
+
+from timernn_suite.conformance import oracle
+from timernn_suite.conformance.tolerance import Expected
 
 ADAM = {"learning_rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
@@ -13,15 +16,14 @@ def gradients(case):
 
 
 @pytest.mark.parametrize("part", [0.25, 0.999, 1.001, 4.0])
-def test_clipping_scales_all_gradients_by_their_common_norm(subject, part):
-    case = subject.case()
-    norm = math.sqrt(sum(math.fsum(float(g) ** 2 for g in grad.flat) for grad in gradients(case)))
-    limit = norm * part
-    clipped, got_norm = subject.backend.clip_gradients([subject.array(g) for g in gradients(case)], limit)
-    np.testing.assert_allclose(float(subject.numpy(got_norm)), norm, rtol=1e-6)
-    for got, grad in zip(clipped, gradients(case), strict=True):
-        np.testing.assert_allclose(subject.numpy(got), grad * min(1.0, part), rtol=2e-6, err_msg="clipped gradient")
-        assert subject.numpy(got).dtype == np.dtype(subject.dtype)
+def test_clipping_scales_all_gradients_by_their_common_norm(subject, part, record_property):
+    grads = gradients(subject.case())
+    limit = part * math.sqrt(sum(math.fsum(float(g) ** 2 for g in grad.flat) for grad in grads))
+    clipped, norm = subject.backend.clip_gradients([subject.array(grad) for grad in grads], limit)
+    got = {str(index): subject.numpy(grad) for index, grad in enumerate(clipped)}
+    got["norm"] = subject.numpy(norm).astype(subject.dtype)  # a scalar of any type
+    expected = Expected(lambda ar: oracle.clip_gradients(grads, limit, ar), subject.dtype)
+    subject.judge(expected, got, record_property)
 
 
 def test_gradients_within_the_norm_keep_their_bits(subject):
@@ -38,37 +40,24 @@ def test_zero_gradients_stay_zero(subject):
     np.testing.assert_array_equal(subject.numpy(clipped[0]), zeros, strict=True)
 
 
-def test_sgd_steps_against_the_gradient(subject):
+def test_sgd_steps_against_the_gradient(subject, record_property):
     case = subject.case()
     grad = subject.array(case.Wh.T.copy())
     got = subject.numpy(subject.backend.sgd_update(subject.array(case.Wh), grad, learning_rate=0.125))
-    want = case.Wh.astype(np.float64) - 0.125 * case.Wh.T.astype(np.float64)
-    np.testing.assert_allclose(got, want, rtol=0, atol=4 * np.finfo(subject.dtype).eps)
-    assert got.dtype == np.dtype(subject.dtype)
+    expected = Expected(lambda ar: oracle.sgd_update(case.Wh, case.Wh.T, 0.125, ar), subject.dtype)
+    subject.judge(expected, {"param": got}, record_property)
     np.testing.assert_array_equal(subject.numpy(grad), case.Wh.T, strict=True)
 
 
-def test_adam_follows_the_paper(subject):
-    case = subject.case()
-    shape = case.Wx.shape
-    param, m, v = (subject.array(a) for a in (case.Wx, np.zeros_like(case.Wx), np.zeros_like(case.Wx)))
-    want = case.Wx.astype(np.float64)
-    want_m, want_v = np.zeros(shape), np.zeros(shape)
-    for step in range(1, 8):
-        grad = subject.case(seed=step).Wx
+def test_adam_follows_the_paper(subject, record_property):
+    first = subject.case().Wx
+    grads = [subject.case(seed=step).Wx for step in range(1, 8)]
+    param, m, v = (subject.array(a) for a in (first, np.zeros_like(first), np.zeros_like(first)))
+    for step, grad in enumerate(grads, start=1):
         param, m, v = subject.backend.adam_update(param, subject.array(grad), m, v, step=step, **ADAM)
-        for place in np.ndindex(shape):
-            g = float(grad[place])
-            want_m[place] = 0.9 * want_m[place] + 0.1 * g
-            want_v[place] = 0.999 * want_v[place] + 0.001 * g * g
-            m_hat, v_hat = want_m[place] / (1 - 0.9**step), want_v[place] / (1 - 0.999**step)
-            want[place] -= 0.01 * m_hat / (math.sqrt(v_hat) + 1e-8)
-    unit = np.finfo(subject.dtype).eps
-    for got, value, name in ((param, want, "param"), (m, want_m, "m"), (v, want_v, "v")):
-        np.testing.assert_allclose(
-            subject.numpy(got), value, rtol=0, atol=16 * unit * np.abs(value).max(), err_msg=name
-        )
-        assert subject.numpy(got).dtype == np.dtype(subject.dtype)
+    got = {name: subject.numpy(array) for name, array in (("param", param), ("m", m), ("v", v))}
+    expected = Expected(lambda ar: oracle.adam(first, grads, ar=ar, **ADAM), subject.dtype)
+    subject.judge(expected, got, record_property)
 
 
 def test_adams_first_step_is_the_learning_rate_in_the_gradients_direction(subject):
