@@ -126,7 +126,8 @@ def verdicts(request, tmp_path_factory) -> dict[str, Verdict]:
     jobs: list[Callable[[], dict[str, Verdict]]] = [
         partial(judge_backends, share, tmp_path_factory.mktemp("backends")) for share in shares
     ]
-@@
+    faults = [FAULTS[name] for name in selected if name in FAULTS]
+    jobs += [partial(judge_workload, fault, tmp_path_factory.mktemp(fault.name)) for fault in faults]
     found: dict[str, Verdict] = {}
     with ThreadPoolExecutor(cores) as pool:
         for verdicts in pool.map(lambda job: job(), jobs):
