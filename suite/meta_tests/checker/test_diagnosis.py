@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from timernn_suite.check import judge
-from timernn_suite.conformance.diagnosis import hints
+from timernn_suite.conformance.support.diagnosis import hints
 
 FAULTS = """
 import numpy as np

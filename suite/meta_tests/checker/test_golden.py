@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from timernn_suite.conformance import oracle
+from timernn_suite.conformance.support import oracle
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "golden.json").read_text(encoding="utf-8"))
 #: Whether the machine has a type beyond float64. Without one, float64's own cancellations are the oracle's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from timernn_suite.conformance import oracle
+from timernn_suite.conformance.support import oracle
 
 SHAPES = [(2, 7, 3, 4), (1, 1, 1, 1), (1, 40, 2, 3), (3, 5, 6, 2), (2, 4, 2, 5)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)

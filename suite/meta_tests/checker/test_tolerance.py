@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from timernn_suite.conformance.cases import LARGEST_JACOBIAN_PRODUCT, SIZES, Sizes, draw, expected_time_rnn
-from timernn_suite.conformance.tolerance import LIMIT, Expected
+from timernn_suite.conformance.support.cases import LARGEST_JACOBIAN_PRODUCT, SIZES, Sizes, draw, expected_time_rnn
+from timernn_suite.conformance.support.tolerance import LIMIT, Expected
 
 LONG = (Sizes(7, 35, 13, 19, 101), Sizes(20, 35, 32, 48, 64))
 

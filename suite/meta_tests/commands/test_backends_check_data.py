@@ -93,7 +93,7 @@ def test_backends_as_a_table_name_each_with_its_library_or_its_reason(inside):
 
 @pytest.fixture(scope="module")
 def checked(in_work):
-    done = in_work("check", "numpy", "-k", "test_interface", "--json")
+    done = in_work("check", "numpy", "-k", "test_contract", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -101,8 +101,8 @@ def checked(in_work):
 def test_a_check_as_json_says_what_was_checked(checked):
     (card,) = checked
     assert (card["backend"], card["passed"], card["failures"]) == ("numpy", True, [])
-    assert list(card["groups"]) == ["interface"]
-    assert card["counts"] == {"passed": card["groups"]["interface"]["counts"]["passed"]}
+    assert list(card["groups"]) == ["contract"]
+    assert card["counts"] == {"passed": card["groups"]["contract"]["counts"]["passed"]}
 
 
 def test_a_check_as_a_table_gives_the_verdict(timernn):

@@ -13,7 +13,7 @@ from timernn.layers import RNN, TimeAffine, TimeRNN
 class StridesIgnored(Sound):
     """The bytes behind an array are read as if they were contiguous."""
 
-    killed_by = "test_independence.py::test_a_view_gives_what_its_copy_gives"
+    killed_by = "test_layout.py::test_a_view_gives_what_its_copy_gives"
 
     def time_rnn_forward(self, xs, h_prev, **rest):
         contiguous = np.empty_like(xs, order="C").strides
@@ -21,7 +21,7 @@ class StridesIgnored(Sound):
 
 
 class ByteOrderIgnored(Sound):
-    killed_by = "test_independence.py::test_the_other_byte_order_gives_the_same"
+    killed_by = "test_layout.py::test_the_other_byte_order_gives_the_same"
 
     def native(self, array):
         return array.view(array.dtype.newbyteorder("="))
@@ -30,7 +30,7 @@ class ByteOrderIgnored(Sound):
 class BatchAndTimeSwapped(Sound):
     """The result is laid out by time and handed out by batch."""
 
-    killed_by = "test_independence.py::test_no_output_depends_on_a_later_input"
+    killed_by = "test_layout.py::test_no_output_depends_on_a_later_input"
 
     def time_rnn_forward(self, xs, h_prev, **rest):
         hs, cache = super().time_rnn_forward(xs, h_prev, **rest)
@@ -48,7 +48,7 @@ class NoMoreInputsThanUnits(Sound):
 
 
 class RowsDependOnTheirCompanions(Sound):
-    killed_by = "test_independence.py::test_a_row_alone_is_the_same_row"
+    killed_by = "test_layout.py::test_a_row_alone_is_the_same_row"
 
     def next_state(self, h, xs, t, Wx, Wh, b):
         whole = super().next_state(h, xs, t, Wx, Wh, b)
@@ -67,14 +67,14 @@ class WrongForOneStep(Sound):
 class WrongForOneRow(Sound):
     """With one row in the batch, its axis is dropped and the hidden units are summed."""
 
-    killed_by = "test_independence.py::test_a_row_alone_is_the_same_row"
+    killed_by = "test_layout.py::test_a_row_alone_is_the_same_row"
 
     def passed_back(self, dh, t, T):
         return dh if len(dh) > 1 else dh.sum() / dh.size + 0 * dh
 
 
 class WeightsSwappedInParams(Sound):
-    killed_by = "test_interface.py::test_params_are_the_arrays_it_was_built_from_in_order"
+    killed_by = "test_contract.py::test_params_are_the_arrays_it_was_built_from_in_order"
 
     class Block(TimeRNN):
         def __init__(self, backend, Wx, Wh, b, *, stateful=False):
@@ -89,7 +89,7 @@ class WeightsSwappedInParams(Sound):
 class TyingBroken(Sound):
     """The layer has copies of its parameters, so that two layers can't share one."""
 
-    killed_by = "test_interface.py::test_params_are_the_arrays_it_was_built_from_in_order"
+    killed_by = "test_contract.py::test_params_are_the_arrays_it_was_built_from_in_order"
 
     class Affine(TimeAffine):
         def __init__(self, backend, W, b):
@@ -98,7 +98,7 @@ class TyingBroken(Sound):
 
 
 class AFutureInputLeaks(Sound):
-    killed_by = "test_independence.py::test_no_output_depends_on_a_later_input"
+    killed_by = "test_layout.py::test_no_output_depends_on_a_later_input"
 
     def next_state(self, h, xs, t, Wx, Wh, b):
         ahead = xs[:, min(t + 1, xs.shape[1] - 1)] @ Wx

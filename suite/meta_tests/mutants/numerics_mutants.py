@@ -40,7 +40,7 @@ class AnotherTypeOut(Sound):
 
 
 class NaNSwallowed(Sound):
-    killed_by = "test_independence.py::test_what_is_not_finite_spreads_along_its_row_from_its_time_on"
+    killed_by = "test_numerics.py::test_what_is_not_finite_spreads_along_its_row_from_its_time_on"
 
     def next_state(self, h, xs, t, Wx, Wh, b):
         return np.nan_to_num(super().next_state(h, xs, t, Wx, Wh, b))
@@ -49,7 +49,7 @@ class NaNSwallowed(Sound):
 class NaNSpreads(Sound):
     """One row's NaN reaches all rows, through a factor of 0."""
 
-    killed_by = "test_independence.py::test_what_is_not_finite_spreads_along_its_row_from_its_time_on"
+    killed_by = "test_numerics.py::test_what_is_not_finite_spreads_along_its_row_from_its_time_on"
 
     def next_state(self, h, xs, t, Wx, Wh, b):
         return super().next_state(h, xs, t, Wx, Wh, b) + 0 * xs[:, t].sum()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from timernn import load_backend
-from timernn_suite.conformance import oracle_lm
+from timernn_suite.conformance.support import oracle_lm
 from timernn_suite.corpus import Corpus
 from timernn_suite.corpus.markov import MarkovSource
 from timernn_suite.lm import checkpoint as checkpoints

@@ -9,13 +9,15 @@ from typing import Any
 
 #: The groups of the suite by file, in the order in which they are shown, and what each promises.
 GROUPS = {
-    "test_interface.py": "Names and signatures",
+    "test_contract.py": "Contract: names and signatures",
     "test_values.py": "Values and gradients against the oracle",
     "test_gradients.py": "Numerical gradients through the backend alone",
-    "test_state.py": "Stateful behaviour and truncation",
+    "test_state.py": "State and truncation",
     "test_ownership.py": "Ownership of arrays",
-    "test_independence.py": "Independence, layouts, NaN, threads, repeats",
+    "test_layout.py": "Layout: times, rows, views, byte order",
+    "test_numerics.py": "Numerics: NaN and infinity",
     "test_errors.py": "Errors for bad input",
+    "test_threads.py": "Threads and repeats",
     "test_optimisers.py": "Clipping, SGD, Adam",
     "test_language_model.py": "Language model and perplexity",
 }

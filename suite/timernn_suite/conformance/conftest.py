@@ -11,7 +11,7 @@ import pytest
 
 from timernn.contract import FLOAT_DTYPES, Backend, BackendUnavailable, UnknownBackend
 from timernn.registry import backend_statuses, load_backend
-from timernn_suite.conformance.harness import Subject
+from timernn_suite.conformance.support.harness import Subject
 
 USAGE_ERROR = 4
 

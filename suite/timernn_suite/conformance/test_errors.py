@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from timernn_suite.conformance.harness import Subject
+from timernn_suite.conformance.support.harness import Subject
 
 # The contract's errors derive from these built-in ones, and a backend that imports nothing of ours may raise those.
 SHAPE, DTYPE, LABEL, STATE = ValueError, TypeError, ValueError, RuntimeError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from timernn_suite.conformance.cases import Sizes
+from timernn_suite.conformance.support.cases import Sizes
 
 #: Differences of float32 values would say nothing.
 ELEMENT_TYPES = ("float64",)

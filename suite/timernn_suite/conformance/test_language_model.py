@@ -8,7 +8,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from timernn_suite.conformance import oracle_lm
+from timernn_suite.conformance.support import oracle_lm
 from timernn_suite.corpus import Corpus, CorpusError, load_corpus
 from timernn_suite.corpus.markov import MarkovSource
 from timernn_suite.lm.batching import Batches

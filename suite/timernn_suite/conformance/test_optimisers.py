@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from timernn_suite.conformance import oracle
-from timernn_suite.conformance.tolerance import Expected
+from timernn_suite.conformance.support import oracle
+from timernn_suite.conformance.support.tolerance import Expected
 
 ADAM = {"learning_rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 

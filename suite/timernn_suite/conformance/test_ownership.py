@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from timernn_suite.conformance.harness import assert_same_bits
+from timernn_suite.conformance.support.harness import assert_same_bits
 
 
 def overwrite(array):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from timernn_suite.conformance.cases import Sizes
-from timernn_suite.conformance.harness import assert_close, assert_same_bits
+from timernn_suite.conformance.support.cases import Sizes
+from timernn_suite.conformance.support.harness import assert_close, assert_same_bits
 
 LONG = Sizes(3, 37, 4, 5, 11)
 

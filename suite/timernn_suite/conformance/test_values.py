@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from timernn_suite.conformance import oracle
-from timernn_suite.conformance.cases import SIZES, Sizes, draw, expected_time_rnn
-from timernn_suite.conformance.tolerance import Expected
+from timernn_suite.conformance.support import oracle
+from timernn_suite.conformance.support.cases import SIZES, Sizes, draw, expected_time_rnn
+from timernn_suite.conformance.support.tolerance import Expected
 
 GAINS = (0.5, 1.0, 1.5)
 every_size = pytest.mark.parametrize("sizes", SIZES, ids=str)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from timernn_suite.conformance.diagnosis import hints
-from timernn_suite.conformance.oracle import EXACT, Arithmetic, Array
+from timernn_suite.conformance.support.diagnosis import hints
+from timernn_suite.conformance.support.oracle import EXACT, Arithmetic, Array
 
 #: The largest score that passes.
 LIMIT = 8.0

@@ -7,9 +7,9 @@ from functools import cache
 
 import numpy as np
 
-from timernn_suite.conformance import oracle
-from timernn_suite.conformance.oracle import Array
-from timernn_suite.conformance.tolerance import Expected
+from timernn_suite.conformance.support import oracle
+from timernn_suite.conformance.support.oracle import Array
+from timernn_suite.conformance.support.tolerance import Expected
 
 #: A draw is only fit for comparing values if no product of the Jacobians ∂h_T/∂h_t is larger than this:
 #: beyond it the recurrence is chaotic and the rounding of a right answer is of order 1.

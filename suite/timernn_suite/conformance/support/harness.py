@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from timernn.contract import Array, Backend
-from timernn_suite.conformance.cases import PLAIN, Case, Sizes, draw
-from timernn_suite.conformance.diagnosis import summary
-from timernn_suite.conformance.tolerance import LIMIT, Expected
+from timernn_suite.conformance.support.cases import PLAIN, Case, Sizes, draw
+from timernn_suite.conformance.support.diagnosis import summary
+from timernn_suite.conformance.support.tolerance import LIMIT, Expected
 
 Recorder = Callable[[str, object], None]
 

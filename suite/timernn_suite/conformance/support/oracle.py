@@ -1,6 +1,6 @@
 """The oracle: what every layer must compute, written from the equations and sharing no code with a backend.
 
-Each function takes an `Arithmetic`, the exact one by default. `timernn_suite.conformance.tolerance`
+Each function takes an `Arithmetic`, the exact one by default. `timernn_suite.conformance.support.tolerance`
 passes one that rounds at random instead, to learn how far a right answer may lie from the oracle's.
 The exact one computes in the longest type of the machine, so that the oracle's own rounding is no
 part of a float64 backend's score where there is one beyond float64 (80 bits on x86).

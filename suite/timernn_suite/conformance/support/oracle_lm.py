@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from timernn_suite.conformance import oracle
-from timernn_suite.conformance.oracle import Array
+from timernn_suite.conformance.support import oracle
+from timernn_suite.conformance.support.oracle import Array
 
 
 def train(
