@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from timernn_suite.conformance.support.cases import LARGEST_JACOBIAN_PRODUCT, SIZES, Sizes, draw, expected_time_rnn
+from timernn_suite.conformance.support import answers
+from timernn_suite.conformance.support.cases import LARGEST_JACOBIAN_PRODUCT, SIZES, Sizes, draw
 from timernn_suite.conformance.support.tolerance import LIMIT, Expected
 
 LONG = (Sizes(7, 35, 13, 19, 101), Sizes(20, 35, 32, 48, 64))
@@ -45,13 +46,13 @@ def worst(expected, got):
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_right_arithmetic_stays_within_the_limit(sizes, dtype):
-    expected = expected_time_rnn(sizes, dtype)
+    expected = answers.block(draw(sizes, dtype))
     assert worst(expected, block(draw(sizes, dtype))) < LIMIT
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_right_single_precision_scores_below_4(sizes):
-    assert worst(expected_time_rnn(sizes, "float32"), block(draw(sizes, "float32"))) < 4
+    assert worst(answers.block(draw(sizes, "float32")), block(draw(sizes, "float32"))) < 4
 
 
 FAULTS = {
@@ -66,7 +67,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_small_fault_scores_far_above_the_limit(fault, sizes):
     how, least = FAULTS[fault]
-    expected = expected_time_rnn(sizes, "float32")
+    expected = answers.block(draw(sizes, "float32"))
     assert worst(expected, block(draw(sizes, "float32"), **how)) > least > LIMIT
 
 
@@ -76,12 +77,12 @@ def test_single_precision_passed_off_as_double_scores_millions():
     names = ("xs", "h0", "Wx", "Wh", "b", "dhs")
     narrow = type(wide)(**{**vars(wide), **{name: getattr(wide, name).astype(np.float32) for name in names}})
     got = {name: value.astype(np.float64) for name, value in block(narrow).items()}
-    assert worst(expected_time_rnn(sizes, "float64"), got) > 1e6
+    assert worst(answers.block(draw(sizes, "float64")), got) > 1e6
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_one_element_that_is_not_finite_scores_infinity(bad):
-    expected = expected_time_rnn(SIZES[1], "float64")
+    expected = answers.block(draw(SIZES[1], "float64"))
     spoilt = expected.values["dxs"].astype(np.float64)
     assert expected.score("dxs", spoilt) < 1.0
     spoilt[0, 3, 1] = bad
@@ -90,7 +91,7 @@ def test_one_element_that_is_not_finite_scores_infinity(bad):
 
 @pytest.mark.parametrize("change", [np.ravel, lambda a: a[None], lambda a: a[:, :-1], lambda a: a.swapaxes(0, 1)])
 def test_another_shape_scores_infinity(change):
-    expected = expected_time_rnn(SIZES[1], "float64")
+    expected = answers.block(draw(SIZES[1], "float64"))
     assert expected.score("dxs", change(expected.values["dxs"])) == np.inf
 
 
@@ -117,15 +118,15 @@ def test_a_tensor_of_zeros_passes_only_as_zeros():
 
 
 def test_the_same_question_has_the_same_spread():
-    ask = expected_time_rnn.__wrapped__
-    one, same = ask(SIZES[1], "float32"), ask(SIZES[1], "float32")
+    case, ask = draw(SIZES[1], "float32"), answers.block.__wrapped__
+    one, same = ask(case), ask(case)
     for name, spread in one.spread.items():
         np.testing.assert_array_equal(same.spread[name], spread)
         assert (spread > 0).all()
 
 
 def test_the_message_says_where_it_is_worst_and_by_how_much():
-    expected = expected_time_rnn(SIZES[1], "float64")
+    expected = answers.block(draw(SIZES[1], "float64"))
     spoilt = expected.values["dxs"].copy()
     spoilt[0, 3, 1] += 0.5
     message = expected.explain("dxs", spoilt)

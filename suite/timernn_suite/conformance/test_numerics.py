@@ -1,9 +1,12 @@
 """NaN and infinity spread as mathematics says, and nowhere else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from timernn_suite.conformance.support.harness import assert_close
+from timernn_suite.conformance.support import answers
+from timernn_suite.conformance.support.harness import assert_agree
 
 NOT_FINITE = [np.nan, np.inf, -np.inf]
 
@@ -16,7 +19,8 @@ def test_what_is_not_finite_spreads_along_its_row_from_its_time_on(subject, bad)
     xs[n, t, 2] = bad
     clean, spoilt = (subject.forward(subject.time_rnn(case), values) for values in (case.xs, xs))
     others = [row for row in range(case.sizes.N) if row != n]
-    assert_close(subject, spoilt[others], clean[others], "rows without it")
+    expected = answers.block(case, from_state=False)
+    assert_agree(expected, {"hs": spoilt[others]}, {"hs": clean[others]}, at=others)
     np.testing.assert_array_equal(spoilt[n, :t], clean[n, :t])
     if np.isnan(bad):
         assert np.isnan(spoilt[n, t:]).all()
@@ -33,8 +37,10 @@ def test_nan_in_a_gradient_spreads_back_along_its_row(subject):
     clean = subject.block(subject.time_rnn(case), case.xs, case.dhs)
     spoilt = subject.block(subject.time_rnn(case), case.xs, dhs)
     others = [row for row in range(case.sizes.N) if row != n]
-    assert_close(subject, spoilt["dxs"][others], clean["dxs"][others], "rows without it")
-    assert_close(subject, spoilt["dxs"][n, t + 1 :], clean["dxs"][n, t + 1 :], "later times of its row")
+    expected = answers.block(case, from_state=False)
+    for untouched in (others, np.s_[n, t + 1 :]):  # the other rows, and later times of its own
+        got, want = ({"dxs": found["dxs"][untouched]} for found in (spoilt, clean))
+        assert_agree(expected, got, want, at=untouched)
     assert np.isnan(spoilt["dxs"][n, : t + 1]).all()
     for name in ("dWx", "dWh", "db"):
         assert np.isnan(spoilt[name]).any(), name
@@ -63,14 +69,13 @@ def test_nan_at_an_ignored_label_is_of_no_account(subject):
     np.testing.assert_array_equal(subject.numpy(layer.backward()), subject.numpy(want_layer.backward()))
 
 
-def test_a_score_of_minus_infinity_has_no_probability(subject):
+def test_a_score_of_minus_infinity_has_no_probability(subject, record_property):
+    """The loss is that of the classes that are left, and so are their gradients; the class itself gets none."""
     case = subject.case()
-    zs, ts = case.zs.copy(), np.abs(case.ts) % (case.sizes.V - 1)
+    ts = np.where(case.ts < 0, -1, case.ts % (case.sizes.V - 1))
+    zs = case.zs.copy()
     zs[..., -1] = -np.inf
-    layer = subject.backend.time_softmax_with_loss()
-    loss = float(subject.forward(layer, zs, ts))
-    dzs = subject.numpy(layer.backward())
-    want = subject.backend.time_softmax_with_loss()
-    np.testing.assert_allclose(loss, float(subject.forward(want, zs[..., :-1].copy(), ts)), rtol=1e-5)
-    assert not dzs[..., -1].any()
-    assert np.isfinite(dzs).all()
+    got = subject.run_loss(replace(case, zs=zs, ts=ts))
+    assert not got["dzs"][..., -1].any()
+    left = answers.loss(replace(case, zs=case.zs[..., :-1], ts=ts))
+    subject.judge(left, got | {"dzs": got["dzs"][..., :-1]}, record_property)

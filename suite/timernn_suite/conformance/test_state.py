@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from timernn_suite.conformance.support import answers
 from timernn_suite.conformance.support.cases import Sizes
-from timernn_suite.conformance.support.harness import assert_close, assert_same_bits
+from timernn_suite.conformance.support.harness import assert_agree, assert_same_bits
 
 LONG = Sizes(3, 37, 4, 5, 11)
 
@@ -15,18 +16,19 @@ def test_a_split_sequence_equals_the_whole(subject, at):
     whole = subject.forward(subject.time_rnn(case), case.xs)
     layer = subject.time_rnn(case, stateful=True)
     parts = [subject.forward(layer, case.xs[:, :at]), subject.forward(layer, case.xs[:, at:])]
-    assert_close(subject, np.concatenate(parts, axis=1), whole, "hs of the two parts")
-    assert_close(subject, subject.numpy(layer.h), whole[:, -1], "state at the end")
+    expected = answers.block(case, from_state=False)
+    assert_agree(expected, {"hs": np.concatenate(parts, axis=1)}, {"hs": whole})
+    assert_agree(expected, {"hs": subject.numpy(layer.h)}, {"hs": whole[:, -1]}, at=np.s_[:, -1])
 
 
 def test_one_step_at_a_time_equals_the_rnn_step(subject):
     case = subject.case(LONG)
     block, step = subject.time_rnn(case, stateful=True), subject.rnn(case)
-    h = np.zeros_like(case.h0)
+    h, expected = np.zeros_like(case.h0), answers.block(case, from_state=False)
     for t in range(case.sizes.T):
         h = subject.forward(step, case.xs[:, t], h)
         got = subject.forward(block, case.xs[:, t : t + 1])
-        assert_close(subject, got[:, 0], h, f"h at time {t}", factor=256)
+        assert_agree(expected, {"hs": got[:, 0]}, {"hs": h}, at=np.s_[:, t])
 
 
 def test_reset_state_forgets(subject):
@@ -73,7 +75,8 @@ def test_set_state_is_where_the_next_block_starts(subject):
     subject.forward(layer, case.xs)
     layer.set_state(subject.array(case.h0))
     np.testing.assert_array_equal(subject.numpy(layer.h), case.h0, strict=True)
-    assert_close(subject, subject.forward(layer, case.xs)[:, 0], step, "first step from the given state")
+    first = subject.forward(layer, case.xs)[:, 0]
+    assert_agree(answers.block(case), {"hs": first}, {"hs": step}, at=np.s_[:, 0])
 
 
 def test_set_state_changes_the_batch_size(subject):
@@ -89,24 +92,18 @@ def test_reset_state_frees_the_batch_size(subject):
     layer = subject.time_rnn(case, stateful=True)
     subject.forward(layer, case.xs)
     layer.reset_state()
-    assert_close(
-        subject,
-        subject.forward(layer, case.xs[:2]),
-        subject.forward(subject.time_rnn(case), case.xs[:2]),
-        "hs of the smaller batch",
-    )
+    smaller = subject.forward(layer, case.xs[:2])
+    fresh = subject.forward(subject.time_rnn(case), case.xs[:2])
+    assert_agree(answers.block(case, from_state=False), {"hs": smaller}, {"hs": fresh}, at=np.s_[:2])
 
 
 def test_without_state_the_batch_size_is_free(subject):
     case = subject.case()
     layer = subject.time_rnn(case)
     subject.forward(layer, case.xs[:1])
-    assert_close(
-        subject,
-        subject.forward(layer, case.xs),
-        subject.forward(subject.time_rnn(case), case.xs),
-        "hs after a call with another batch size",
-    )
+    larger = subject.forward(layer, case.xs)
+    fresh = subject.forward(subject.time_rnn(case), case.xs)
+    assert_agree(answers.block(case, from_state=False), {"hs": larger}, {"hs": fresh})
 
 
 def test_the_gradient_is_cut_at_the_blocks_edge(subject):

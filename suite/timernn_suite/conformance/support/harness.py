@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,40 @@ class Subject:
         dWx, dWh, db = (self.numpy(grad) for grad in layer.grads)
         return {"hs": hs, "dxs": dxs, "dh": self.numpy(layer.dh), "dWx": dWx, "dWh": dWh, "db": db}
 
+    def run_block(self, case: Case, *, from_state: bool = True) -> dict[str, np.ndarray[Any, Any]]:
+        """Run a new block on a case and return what `support.answers.block` expects."""
+        return self.block(self.time_rnn(case, h0=case.h0 if from_state else None), case.xs, case.dhs)
+
+    def run_step(self, case: Case) -> dict[str, np.ndarray[Any, Any]]:
+        """Run a new single step on a case's first time and return what `support.answers.step` expects."""
+        layer = self.rnn(case)
+        h_next = self.forward(layer, case.xs[:, 0], case.h0)
+        dx, dh_prev = (self.numpy(array) for array in layer.backward(self.array(case.dhs[:, 0])))
+        dWx, dWh, db = (self.numpy(grad) for grad in layer.grads)
+        return {"h_next": h_next, "dx": dx, "dh_prev": dh_prev, "dWx": dWx, "dWh": dWh, "db": db}
+
+    def run_embedding(self, case: Case) -> dict[str, np.ndarray[Any, Any]]:
+        """Run a new embedding on a case and return what `support.answers.embedding` expects."""
+        layer = self.time_embedding(case)
+        xs = self.forward(layer, case.ids)
+        assert layer.backward(self.array(case.dembedded)) is None
+        return {"xs": xs, "dW": self.numpy(layer.grads[0])}
+
+    def run_affine(self, case: Case) -> dict[str, np.ndarray[Any, Any]]:
+        """Run a new affine layer on a case and return what `support.answers.affine` expects."""
+        layer = self.time_affine(case)
+        zs = self.forward(layer, case.dhs)
+        dxs = self.numpy(layer.backward(self.array(case.dzs)))
+        dW, db = (self.numpy(grad) for grad in layer.grads)
+        return {"zs": zs, "dxs": dxs, "dW": dW, "db": db}
+
+    def run_loss(self, case: Case, *, ignore_label: int = -1, dloss: float = 1.0) -> dict[str, np.ndarray[Any, Any]]:
+        """Run a new softmax with loss on a case and return what `support.answers.loss` expects."""
+        layer = self.backend.time_softmax_with_loss(ignore_label=ignore_label)
+        loss = self.forward(layer, case.zs, case.ts)
+        back = layer.backward() if dloss == 1.0 else layer.backward(dloss)
+        return {"loss": loss, "dzs": self.numpy(back)}
+
     def judge(self, expected: Expected, got: dict[str, np.ndarray[Any, Any]], record: Recorder) -> None:
         """Assert that every tensor is of this element type and as near the oracle as rounding explains."""
         complaints, right = {}, []
@@ -88,11 +122,21 @@ def assert_same_bits(got: dict[str, Any], want: dict[str, Any]) -> None:
         np.testing.assert_array_equal(got[name], value, err_msg=name, strict=True)
 
 
-def assert_close(subject: Subject, got: Any, want: Any, what: str, factor: float = 64.0) -> None:
-    """Assert that two results of one backend agree to ``factor`` units in the last place of the largest element.
+def assert_agree(expected: Expected, got: Mapping[str, Any], want: Mapping[str, Any], at: Any = ...) -> None:
+    """Assert that two results of one backend are no further apart than rounding explains.
 
     For laws between two calls that may sum in another order; values are judged by `Subject.judge`.
+
+    Parameters
+    ----------
+    expected : Expected
+        The oracle's answer to the same question, whose spread is the measure.
+    got, want : mapping
+        Tensors by the oracle's names; all of ``got`` are compared.
+    at : index, optional
+        Which part of the oracle's tensors they are.
     """
-    unit = float(np.finfo(subject.dtype).eps)
-    scale = max(1.0, float(np.max(np.abs(want), initial=0.0)))
-    np.testing.assert_allclose(got, want, rtol=0, atol=factor * unit * scale, err_msg=what)
+    assert got
+    for name, value in got.items():
+        apart = expected.apart(name, value, want[name], at)
+        assert apart <= LIMIT, f"{name}: {apart:.3g} times as far apart as rounding explains, up to {LIMIT:g} passes"

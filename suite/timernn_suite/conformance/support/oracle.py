@@ -88,13 +88,11 @@ def time_rnn(
 def time_embedding(W: Array, ids: Array, dxs: Array, ar: Arithmetic = EXACT) -> dict[str, Array]:
     """Return ``xs`` and ``dW``; a row of ``dW`` is the sum over the places where its id stands."""
     W, dxs = ar.take(W, dxs)
-    V, D = W.shape
-    flat, rows = ids.reshape(-1), dxs.reshape(-1, D)
+    flat, rows = ids.reshape(-1), dxs.reshape(-1, W.shape[1])
     dW = np.zeros_like(W)
-    for v in range(V):
+    for v in np.unique(flat):
         places = rows[flat == v]
-        if len(places) > 0:
-            dW[v] = ar.dot(np.ones(len(places)), places)
+        dW[v] = ar.dot(np.ones(len(places)), places)
     return {"xs": W[ids], "dW": dW}
 
 

@@ -11,6 +11,7 @@ passes up to `LIMIT`: right implementations score below 4, a derivative that is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -89,6 +90,17 @@ class Expected:
         if got.shape != want.shape or not np.isfinite(got).all():
             return float("inf")
         return float(np.max(np.abs(got - want) / self.spread[name], initial=0.0))
+
+    def apart(self, name: str, one: Array, other: Array, at: Any = ...) -> float:
+        """Return how far two answers for a part of tensor ``name`` lie apart, in units of what rounding explains.
+
+        Infinity where they differ in shape, or where one of them isn't finite.
+        """
+        one, other = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+        spread = np.sqrt(2) * self.spread[name][at]  # the errors of two answers add up like independent ones
+        if not one.shape == other.shape == spread.shape or not (np.isfinite(one) & np.isfinite(other)).all():
+            return float("inf")
+        return float(np.max(np.abs(one - other) / spread, initial=0.0))
 
     def explain(self, name: str, got: Array) -> str:
         """Say where the tensor ``name`` is worst, for a failure's message."""
