@@ -23,8 +23,9 @@ grads
 state
     A stateful block carries h to the next ``forward``; the cut between blocks is in the backward
     direction only. One that is not stateful starts every ``forward`` from zeros, or from
-    ``set_state``'s value for the next call only. ``reset_state`` returns to zeros. A call that
-    raises leaves the state as it was.
+    ``set_state``'s value for the next call only. ``reset_state`` returns to zeros. Both concern the
+    next ``forward`` alone: ``backward`` still goes back through the last block that went through.
+    A call that raises leaves the state as it was.
 threads
     Two layers may run in two threads; one layer may not.
 """

@@ -19,6 +19,7 @@ GROUPS = {
     "test_errors.py": "Errors for bad input",
     "test_threads.py": "Threads and repeats",
     "test_optimisers.py": "Clipping, SGD, Adam",
+    "test_generated.py": "Generated cases",
     "test_language_model.py": "Language model and perplexity",
 }
 #: The outcomes that don't count against a backend.

@@ -95,7 +95,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Return the backend that is judged, at one of its element types."""
     judged, dtype = request.param
-    return Subject(judged.backend, dtype)
+    return Subject(judged.backend, dtype, judged.name)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,6 +5,7 @@ What a backend gives for the same case comes from the method ``run_…`` of `sup
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -51,6 +52,11 @@ def loss(case: Case, *, ignore_label: int = -1, dloss: float = 1.0) -> Expected:
     """Return ``loss, dzs`` of softmax with loss."""
     (zs,) = _wide(case.zs)
     return Expected(lambda ar: oracle.time_softmax_with_loss(zs, case.ts, ignore_label, dloss, ar), case.dtype)
+
+
+def clipping(grads: Sequence[Array], max_norm: float) -> Expected:
+    """Return the clipped gradients as ``0``, ``1``, …, and the ``norm`` before."""
+    return Expected(lambda ar: oracle.clip_gradients(grads, max_norm, ar), str(grads[0].dtype))
 
 
 def _wide(*arrays: Array) -> tuple[Array, ...]:

@@ -17,11 +17,12 @@ Recorder = Callable[[str, object], None]
 
 
 class Subject:
-    """A backend at one element type, as the tests see it."""
+    """A backend at one element type, as the tests see it; ``spec`` is what it was asked for by."""
 
-    def __init__(self, backend: Backend, dtype: str) -> None:
+    def __init__(self, backend: Backend, dtype: str, spec: str) -> None:
         self.backend = backend
         self.dtype = dtype
+        self.spec = spec
 
     def case(self, sizes: Sizes = PLAIN, gain: float = 1.0, seed: int = 0) -> Case:
         """Return a case of this element type."""
