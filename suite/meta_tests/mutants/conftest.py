@@ -17,15 +17,24 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-WORKLOAD = HERE.parent / "workload"
+#: Where the tests lie that are not part of the conformance suite.
+FOLDERS = (HERE.parent / "workload", HERE.parent / "checker")
 #: The modules of faulty backends, one for each kind of fault.
-MODULES = ("state_mutants", "gradient_mutants", "layout_mutants", "numerics_mutants", "error_mutants")
+MODULES = (
+    "state_mutants",
+    "gradient_mutants",
+    "layout_mutants",
+    "numerics_mutants",
+    "error_mutants",
+    "concurrency_mutants",
+)
 _SPEC = re.compile(rf"\b(?:{'|'.join(MODULES)}|sound):\w+")
 _LIMIT = 280.0
 
 # The mutants lie beside the tests and not in the package: nobody who installs timernn gets them.
 sys.path.insert(0, str(HERE))
 from sound import Sound  # noqa: E402
+from until_killed import is_law  # noqa: E402
 from workload_mutants import FAULTS, VARIABLE, Fault  # noqa: E402
 
 
@@ -41,9 +50,13 @@ def backend_mutants() -> dict[str, type[Sound]]:
 
 @dataclass
 class Verdict:
-    """What became of one mutant: the tests that failed on it, and how long all its tests took."""
+    """What became of one mutant: the tests that failed on it, and how long all its tests took.
+
+    ``laws`` are those of the failed tests that compare no value with the oracle's.
+    """
 
     failed: list[str] = field(default_factory=list)
+    laws: list[str] = field(default_factory=list)
     passed: int = 0
     seconds: float = 0.0
 
@@ -82,10 +95,15 @@ def outcomes_of(arguments: Iterable[str], events: Path, **variables: str) -> lis
     return [line for line in lines if line["event"] == "outcome"]
 
 
-def judge_backends(specs: list[str], folder: Path) -> dict[str, Verdict]:
-    """Run the conformance suite, but for the language model's part, on faulty backends in one process."""
+#: What is run on a faulty backend, until it is dead. Generated cases only on those that they are there for: they
+#: are shrunk first, which takes its time.
+FIXED, GENERATED = "not test_language_model and not test_generated", "test_generated"
+
+
+def judge_backends(specs: list[str], folder: Path, keyword: str = FIXED) -> dict[str, Verdict]:
+    """Run the part of the conformance suite that a keyword selects on faulty backends in one process."""
     named = [word for spec in specs for word in ("--rnn-backend", spec)]
-    suite = ["--pyargs", "timernn_suite.conformance", "-k", "not test_language_model"]
+    suite = ["--pyargs", "timernn_suite.conformance", "-k", keyword, "-p", "until_killed", "--assert=plain"]
     verdicts = {spec: Verdict() for spec in specs}
     for outcome in outcomes_of([*suite, *named], folder / "events.jsonl"):
         spec = _SPEC.search(outcome["test"])
@@ -95,11 +113,12 @@ def judge_backends(specs: list[str], folder: Path) -> dict[str, Verdict]:
 
 
 def judge_workload(fault: Fault, folder: Path) -> dict[str, Verdict]:
-    """Run the file of tests that must kill a fault of the workload, with the fault built in."""
-    file = fault.killed_by.partition("::")[0]
-    where = [str(WORKLOAD / file)]
-    if not (WORKLOAD / file).exists():
-        where = ["--pyargs", "timernn_suite.conformance", "-k", file.removesuffix(".py"), "--rnn-backend", "numpy"]
+    """Run the test that must kill a fault of the workload, with the fault built in."""
+    file, _, test = fault.killed_by.partition("::")
+    where = [f"{folder / file}::{test}" for folder in FOLDERS if (folder / file).exists()]
+    if not where:
+        where = ["--pyargs", "timernn_suite.conformance", "-k", f"{file.removesuffix('.py')} and {test}"]
+        where += ["--rnn-backend", "numpy"]
     verdict = Verdict()
     arguments = [*where, "-p", "workload_mutants"]
     for outcome in outcomes_of(arguments, folder / "events.jsonl", **{VARIABLE: fault.name}):
@@ -112,6 +131,8 @@ def count(outcome: dict, verdict: Verdict) -> None:
     verdict.seconds += outcome["seconds"]
     if outcome["outcome"] == "failed":
         verdict.failed.append(outcome["test"])
+        if is_law(outcome["test"], outcome["scores"]):
+            verdict.laws.append(outcome["test"].partition("[")[0])
     else:
         verdict.passed += outcome["outcome"] == "passed"
 
@@ -119,13 +140,14 @@ def count(outcome: dict, verdict: Verdict) -> None:
 @pytest.fixture(scope="session")
 def verdicts(request, tmp_path_factory) -> dict[str, Verdict]:
     """Return the verdict on every mutant that this run selects, by name."""
-    selected = [item.callspec.params["mutant"] for item in request.session.items if hasattr(item, "callspec")]
+    items = [item for item in request.session.items if hasattr(item, "callspec")]
+    selected = list(dict.fromkeys(item.callspec.params["mutant"] for item in items))  # each has several tests
     cores = os.cpu_count() or 1
-    specs = [name for name in selected if name not in FAULTS]
-    shares = [share for core in range(cores) if (share := specs[core::cores])]
-    jobs: list[Callable[[], dict[str, Verdict]]] = [
-        partial(judge_backends, share, tmp_path_factory.mktemp("backends")) for share in shares
-    ]
+    jobs: list[Callable[[], dict[str, Verdict]]] = []
+    for keyword in (FIXED, GENERATED):
+        specs = [name for name in selected if name not in FAULTS and keyword_for(name) == keyword]
+        shares = [share for core in range(cores) if (share := specs[core::cores])]
+        jobs += [partial(judge_backends, share, tmp_path_factory.mktemp("backends"), keyword) for share in shares]
     faults = [FAULTS[name] for name in selected if name in FAULTS]
     jobs += [partial(judge_workload, fault, tmp_path_factory.mktemp(fault.name)) for fault in faults]
     found: dict[str, Verdict] = {}
@@ -144,26 +166,42 @@ def expected_killer(mutant: str) -> str:
     return FAULTS[mutant].killed_by if mutant in FAULTS else backend_mutants()[mutant].killed_by
 
 
+def keyword_for(mutant: str) -> str:
+    """Return which part of the suite is run on a faulty backend."""
+    return GENERATED if expected_killer(mutant).startswith("test_generated.py") else FIXED
+
+
+def excuse(mutant: str) -> str:
+    """Return why no law finds a mutant, or nothing."""
+    return FAULTS[mutant].no_law if mutant in FAULTS else getattr(backend_mutants()[mutant], "no_law", "")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print each mutant, what killed it, how many other tests did too, and how long its tests took."""
+    """Print each mutant, what killed it, a law that did too, and how long its tests took."""
     found = config.stash.get(_verdicts, {})
     if not found:
         return
     terminalreporter.section("mutants")
-    line = "{:30}  {:>7}  {:>10}  {}".format
-    terminalreporter.write_line(line("mutant", "seconds", "also fails", "killed by"))
-    dead = 0
+    line = "{:34}  {:>7}  {:90}  {}".format
+    terminalreporter.write_line(line("mutant", "seconds", "killed by", "and by the law"))
+    dead = lawful = 0
     for name in sorted(found, key=lambda name: name.rpartition(":")):
         verdict, killer = found[name], expected_killer(name)
         killed = verdict.killed_by(killer)
         dead += killed
+        lawful += bool(verdict.laws)
+        law = killer if killer in verdict.laws else next(iter(verdict.laws), excuse(name))
         terminalreporter.write_line(
             line(
                 name.rpartition(":")[2],
                 f"{verdict.seconds:.1f}",
-                f"{len(verdict.tests) - killed} tests",
                 killer if killed else f"SURVIVED {killer}",
+                "(itself)" if law == killer else law,
             ),
             red=not killed,
         )
-    terminalreporter.write_line(f"{dead} of {len(found)} mutants killed by the test that each names", bold=True)
+    terminalreporter.write_line(
+        f"{dead} of {len(found)} mutants killed by the test that each names, {lawful} of them by a law "
+        f"that compares no value with the oracle's",
+        bold=True,
+    )

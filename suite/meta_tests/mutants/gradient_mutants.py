@@ -144,6 +144,15 @@ class BiasAveragedOverTheBatch(Sound):
         return dz.mean(axis=0)
 
 
+class BiasSummedOverTheWrongAxis(Sound):
+    """The gradients are added up over the units, and handed out to as many of them as there are rows."""
+
+    killed_by = "test_gradients.py::test_time_rnn"
+
+    def bias_gradient(self, dz):
+        return np.resize(dz.sum(axis=1), dz.shape[1])
+
+
 class StepsStateGradientIsTheInputs(Sound):
     """The single step hands on dz·Wh instead of dz·Whᵀ."""
 

@@ -155,3 +155,26 @@ class ParametersReadOnce(Sound):
         def _native_params(self):
             self._first = self._first or [param.copy() for param in self.params]
             return self._first
+
+
+class SetStateDropsTheBlock(Sound):
+    """A state that is set between forward and backward takes with it what backward goes back through."""
+
+    killed_by = "test_generated.py::test_any_case_holds"
+    no_law = "no fixed test has this order of calls, and what is generated is not run on the other mutants"
+
+    class Block(TimeRNN):
+        def set_state(self, h):
+            super().set_state(h)
+            self._cache = None
+
+
+class StepOverwritesItsState(Sound):
+    """The single step puts its result where the caller's state is."""
+
+    killed_by = "test_ownership.py::test_inputs_stay_as_they_were"
+
+    def rnn_forward(self, x, h_prev, **weights):
+        h_next = super().rnn_forward(x, h_prev, **weights)
+        h_prev[...] = h_next
+        return h_next

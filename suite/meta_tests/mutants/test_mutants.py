@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import FAULTS, backend_mutants, expected_killer, judge_backends
+from conftest import FAULTS, backend_mutants, excuse, expected_killer, judge_backends
 from sound import Sound
 
 MUTANTS = [*backend_mutants(), *FAULTS]
@@ -27,3 +27,9 @@ def test_is_killed(mutant, verdicts):
     assert verdict.failed or verdict.passed, "none of its tests ran"
     also = ", ".join(verdict.tests) or "no test at all"
     assert verdict.killed_by(killer), f"{mutant} survived {killer}; it failed {also}"
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_is_killed_by_a_law_too_or_says_why_not(mutant, verdicts):
+    """A suite that finds a fault by the oracle alone would miss it where the oracle has it too."""
+    assert bool(verdicts[mutant].laws) != bool(excuse(mutant)), (verdicts[mutant].laws, excuse(mutant))

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from timernn import registry
+from timernn.contract import BackendUnavailable
 from timernn_suite.lm import checkpoint, perplexity
 from timernn_suite.lm.batching import Batches
 from timernn_suite.lm.optim import SGD, Adam
@@ -25,21 +27,25 @@ VARIABLE = "TIMERNN_WORKLOAD_MUTANT"
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: how to build it in, and the test that must fail, in the conformance suite or in ``workload/``."""
+    """One fault: how to build it in, and the test that must fail, in the conformance suite or in ``workload/``.
+
+    ``no_law`` says why only a comparison with the oracle finds it.
+    """
 
     name: str
     killed_by: str
     build_in: Callable[[], None]
+    no_law: str = ""
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(killed_by: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def fault(killed_by: str, no_law: str = "") -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Register a function that builds a fault in."""
 
     def register(build_in: Callable[[], None]) -> Callable[[], None]:
-        FAULTS[build_in.__name__] = Fault(build_in.__name__, killed_by, build_in)
+        FAULTS[build_in.__name__] = Fault(build_in.__name__, killed_by, build_in, no_law)
         return build_in
 
     return register
@@ -61,6 +67,18 @@ def tail_dropped() -> None:
     def wrong(predict, ids, eos_id, *, time_size=256, **rest):
         whole = len(ids) // time_size * time_size or len(ids)
         return right(predict, ids[:whole], eos_id, time_size=time_size, **rest)
+
+    perplexity.evaluate_predictor = wrong
+
+
+@fault("test_perplexity.py::test_every_token_counts_the_first_and_the_last_too")
+def padding_counted() -> None:
+    """The last piece is filled up to the length of the others, and what fills it is scored."""
+    right = perplexity.evaluate_predictor
+
+    def wrong(predict, ids, eos_id, *, time_size=256, **rest):
+        filled = np.append(ids, np.full(-len(ids) % time_size, eos_id))
+        return right(predict, filled, eos_id, time_size=time_size, **rest)
 
     perplexity.evaluate_predictor = wrong
 
@@ -96,7 +114,7 @@ def evaluation_disturbs_training() -> None:
     Rnnlm.for_evaluation = lambda self: self
 
 
-@fault("test_language_model.py::test_perplexity_is_the_oracles")
+@fault("test_perplexity.py::test_the_evaluator_returns_the_entropy_of_a_source_that_tells_its_probabilities")
 def summed_in_single_precision() -> None:
     """The losses of all tokens are added up in float32."""
     right = perplexity.nll_of_scores
@@ -240,3 +258,20 @@ def half_written_file_left_behind() -> None:
         return beside
 
     checkpoint._write_beside = wrong
+
+
+# -- backends --------------------------------------------------------------------------------------
+
+
+@fault("test_registry.py::test_what_cannot_run_is_an_error_and_nothing_else_steps_in")
+def numpy_steps_in() -> None:
+    """A backend that can't run here is replaced by NumPy in silence."""
+    right = registry.load_backend
+
+    def wrong(spec=None):
+        try:
+            return right(spec)
+        except BackendUnavailable:
+            return right("numpy")
+
+    registry.load_backend = wrong

@@ -65,6 +65,17 @@ def test_params_are_the_arrays_it_was_built_from_in_order(subject):
         assert all(got is want for got, want in zip(layer.params, params, strict=True)), type(layer).__name__
 
 
+def test_equal_weights_are_not_taken_for_the_same(subject):
+    """Layers share a parameter if they were given one array, and not if they were given two of the same values."""
+    case, backend = subject.case(), subject.backend
+    W, b = case.W, case.output_b
+    first, second = (backend.time_affine(subject.array(W), subject.array(b)) for _ in range(2))
+    shared = backend.time_affine(first.params[0], subject.array(b))
+    assert shared.params[0] is first.params[0]
+    assert second.params[0] is not first.params[0]
+    assert second.params[1] is not first.params[1]
+
+
 def test_factories_take_their_arguments_by_name(subject):
     case = subject.case()
     by_name = {"Wx": subject.array(case.Wx), "Wh": subject.array(case.Wh), "b": subject.array(case.b)}

@@ -8,9 +8,9 @@ from timernn_suite.conformance.support.generated import replayable
 
 #: What is drawn, and the part of all cases that it gets.
 KINDS = {
-    "a_layer": (strategies.layers, 0.4),
-    "a_sequence_of_calls": (strategies.sequences, 0.25),
-    "a_loss": (strategies.losses(), 0.15),
+    "a_layer": (strategies.layers, 0.3),
+    "a_sequence_of_calls": (strategies.sequences, 0.2),
+    "a_loss": (strategies.losses(), 0.3),
     "a_place_that_is_not_finite": (strategies.not_finite, 0.15),
     "a_clipping": (strategies.clippings, 0.05),
 }

@@ -1,5 +1,7 @@
 """What must not matter: later times, other rows of the batch, and how an array lies in memory."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,18 @@ def test_a_row_alone_is_the_same_row(subject):
         alone = subject.block(subject.time_rnn(case, h0=case.h0[row]), case.xs[row], case.dhs[row])
         for name in ("hs", "dxs", "dh"):
             assert_agree(expected, {name: alone[name]}, {name: whole[name][row]}, at=row)
+
+
+def test_what_is_ignored_might_as_well_not_be_there(subject):
+    """The loss is the mean over the labels that count, so that a row without any is no part of it."""
+    case = subject.case()
+    ts = case.ts.copy()
+    ts[1] = -1
+    with_it = replace(case, ts=ts)
+    without = replace(case, ts=np.delete(ts, 1, axis=0), zs=np.delete(case.zs, 1, axis=0))
+    got = subject.run_loss(with_it)
+    got["dzs"] = np.delete(got["dzs"], 1, axis=0)
+    assert_agree(answers.loss(without), got, subject.run_loss(without))
 
 
 @pytest.mark.parametrize("layout", VIEWS)

@@ -32,6 +32,12 @@ def test_gradients_within_the_norm_keep_their_bits(subject):
         np.testing.assert_array_equal(subject.numpy(got), grad, strict=True)
 
 
+def test_the_norm_is_that_before_clipping(subject):
+    grads = gradients(subject.case())
+    norms = [subject.backend.clip_gradients([subject.array(g) for g in grads], limit)[1] for limit in (1e-3, 1e6)]
+    assert float(subject.numpy(norms[0])) == float(subject.numpy(norms[1]))
+
+
 def test_zero_gradients_stay_zero(subject):
     zeros = np.zeros_like(subject.case().Wx)
     clipped, norm = subject.backend.clip_gradients([subject.array(zeros)], 1.0)

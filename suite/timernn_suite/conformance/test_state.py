@@ -177,6 +177,14 @@ def test_backward_is_linear(subject):
     np.testing.assert_array_equal(subject.numpy(layer.dh), one["dh"] * 2, strict=True)
 
 
+def test_backward_of_the_loss_is_linear(subject):
+    case = subject.case()
+    layer = subject.backend.time_softmax_with_loss()
+    subject.forward(layer, case.zs, case.ts)
+    one, twice = subject.numpy(layer.backward()), subject.numpy(layer.backward(2.0))
+    np.testing.assert_array_equal(twice, one * 2, strict=True)  # a power of two scales exactly
+
+
 def test_two_layers_in_turn_do_not_disturb_each_other(subject):
     case, other = subject.case(), subject.case(seed=1)
     alone = []

@@ -1,6 +1,7 @@
 """The same bits again: over repeats, and in two threads at once."""
 
 import threading
+import time
 
 from timernn_suite.conformance.support.cases import Sizes
 from timernn_suite.conformance.support.harness import assert_same_bits
@@ -53,3 +54,16 @@ def test_two_layers_in_two_threads_equal_one_after_the_other(subject):
         assert len(got) == len(want)
         for one, other in zip(got, want, strict=True):
             assert_same_bits(one, other)
+
+
+def test_what_is_read_is_what_was_computed(subject):
+    """Where work is queued, reading a result waits for it: a second look, later, finds nothing new."""
+    case = subject.case(Sizes(7, 35, 13, 19, 101))
+    layer = subject.time_rnn(case, h0=case.h0)
+    hs = layer.forward(subject.array(case.xs))
+    dxs = layer.backward(subject.array(case.dhs))
+    results = {"hs": hs, "dxs": dxs, "dh": layer.dh, "dWh": layer.grads[1]}
+    at_once = {name: subject.numpy(array) for name, array in results.items()}
+    subject.backend.synchronize()
+    time.sleep(0.02)
+    assert_same_bits({name: subject.numpy(array) for name, array in results.items()}, at_once)

@@ -72,7 +72,7 @@ class Case:
     ts: Array
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=512)
 def draw(sizes: Sizes, dtype: str, gain: float = 1.0, seed: int = 0) -> Case:
     """Return a case of non-zero values; the recurrent weights have about the spectral radius ``gain``."""
     N, T, D, H, V = sizes.N, sizes.T, sizes.D, sizes.H, sizes.V

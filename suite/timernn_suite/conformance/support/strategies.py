@@ -49,7 +49,7 @@ def losses(draw: st.DrawFn) -> Loss:
         ignore_label=ignore_label,
         dloss=draw(st.sampled_from([1.0, -1.0, 0.1, 1024.0])),
         label_type=label_type,
-        outside=draw(st.none() | outside),
+        outside=draw(st.none() | st.none() | outside),
         layouts=(draw(st.sampled_from(list(LAYOUTS))), draw(st.sampled_from(list(LAYOUTS)))),
     )
 

@@ -1,0 +1,53 @@
+"""The registry: what can't run here is an error with its reason, and nothing else steps in for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from timernn import BackendUnavailable, UnknownBackend, registry
+
+UNABLE = """
+from timernn import BackendUnavailable
+
+
+class WithoutDevice:
+    def __init__(self):
+        raise BackendUnavailable("this machine has no such device")
+
+    def rnn(self, Wx, Wh, b): ...
+
+    def time_rnn(self, Wx, Wh, b, *, stateful=False): ...
+"""
+
+
+@pytest.fixture
+def unable(tmp_path, monkeypatch):
+    (tmp_path / "unable_here.py").write_text(UNABLE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "unable_here:WithoutDevice"
+
+
+def test_what_cannot_run_is_an_error_and_nothing_else_steps_in(unable):
+    with pytest.raises(BackendUnavailable, match="'unable_here:WithoutDevice' can't run here: this machine has no"):
+        registry.load_backend(unable)
+
+
+def test_the_environment_variable_chooses_the_backend(unable, monkeypatch):
+    monkeypatch.setenv(registry.ENVIRONMENT_VARIABLE, unable)
+    with pytest.raises(BackendUnavailable, match="no such device"):
+        registry.load_backend()
+    monkeypatch.setenv(registry.ENVIRONMENT_VARIABLE, "")
+    assert registry.load_backend().name == registry.DEFAULT
+
+
+def test_an_unknown_name_is_told_with_the_known_ones():
+    with pytest.raises(UnknownBackend, match=r"no backend is called 'abacus'; registered are .*numpy"):
+        registry.load_backend("abacus")
+
+
+def test_every_registered_backend_has_a_status_with_its_distribution():
+    statuses = {status.name: status for status in registry.backend_statuses()}
+    assert list(statuses) == registry.backend_names()
+    assert statuses["numpy"].available
+    assert statuses["numpy"].origin.startswith("timernn ")
+    assert all(status.available or status.reason for status in statuses.values())
