@@ -76,6 +76,13 @@ def test_it_passes_the_whole_suite_by_its_own_tests(made, cache):
     assert f"{len(GROUPS)} passed" in done.stdout
 
 
+def test_a_groups_name_chooses_that_group_and_no_other(made, cache):
+    for group in (next(iter(GROUPS)), "test_state.py"):
+        name = group.removeprefix("test_").removesuffix(".py")
+        done = made.pytest(cache, "--collect-only", "-q", "-k", name)
+        assert re.findall(r"::\w+\[(.+)\]$", done.stdout, re.MULTILINE) == [group]
+
+
 def test_it_is_registered_under_its_name(made, cache):
     done = call(made.folder.parent, cache, "backends", "--json", PYTHONPATH=str(made.site))
     (found,) = (record for record in json.loads(done.stdout) if record["name"] == made.record["name"])
