@@ -57,13 +57,13 @@ def run(tmp_path):
     """Run a command of the guide in a folder with its modules."""
     for module, code in MODULES.items():
         (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
-    scripts = {"timernn": ["timernn_suite"], "pytest": ["pytest", "-p", "no:cacheprovider"]}
+    programs = {"timernn": ["-m", "timernn_suite"], "pytest": ["-m", "pytest", "-p", "no:cacheprovider"], "python": []}
 
     def call(command):
         program, *arguments = shlex.split(command)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FORCE_COLOR"))}
         return subprocess.run(
-            [sys.executable, "-m", *scripts[program], *arguments],
+            [sys.executable, *programs[program], *arguments],
             cwd=tmp_path,
             env=kept | {"NO_COLOR": "1", "COLUMNS": "120", "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
@@ -102,6 +102,13 @@ def test_the_whole_suite_is_run_on_one_backend_of_the_guide_and_every_module_of_
     assert any(example.command == "timernn check mine:MyBackend" for example in RUN)
     for module in MODULES:
         assert any(f" {module}:" in example.command for example in RUN), module
+
+
+def test_the_code_to_paste_shows_the_failure_again(run):
+    (code,) = re.findall(r"^ *(from .+ import \*)\n *(replay\(.+\))$", TEXT, re.MULTILINE)
+    done = run(f"python -c {shlex.quote('; '.join(code))}")
+    assert done.returncode == 1
+    assert "wrong: db" in done.stdout
 
 
 def test_the_readmes_example_is_the_guides():
