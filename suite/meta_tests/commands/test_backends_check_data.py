@@ -52,7 +52,7 @@ def test_help_mentions_every_option(inside, name):
 def test_the_commands_are_listed_with_the_exit_codes(timernn):
     done = timernn("--help")
     assert done.returncode == 0
-    for name in ("run", "check", "backends", "train", "evaluate", "score", "data"):
+    for name in ("run", "check", "new-backend", "backends", "train", "evaluate", "score", "data"):
         assert f" {name} " in done.stdout
     assert "0 fine, 1 a check failed, 2 wrong use, 130 interrupted" in done.stdout
 

@@ -10,13 +10,14 @@ from rich.markup import escape
 
 from timernn import BackendUnavailable, ShapeError, UnknownBackend, __version__
 from timernn_suite.check import CheckError
-from timernn_suite.cli import backends, check, data, evaluate, run, score, train
+from timernn_suite.cli import backends, check, data, evaluate, new_backend, run, score, train
 from timernn_suite.cli.console import errors
 from timernn_suite.corpus import CorpusError
 from timernn_suite.lm.checkpoint import CheckpointError
 from timernn_suite.lm.recipes import RecipeError
 from timernn_suite.lm.scoring import ScoringError
 from timernn_suite.lm.trainer import TrainingError
+from timernn_suite.new_backend import SkeletonError
 
 FINE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -30,6 +31,7 @@ EXPECTED_ERRORS = (
     CheckpointError,
     ScoringError,
     TrainingError,
+    SkeletonError,
     ShapeError,
     FileNotFoundError,
     FileExistsError,
@@ -44,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, check, backends, train, evaluate, score, data):
+for module in (run, check, new_backend, backends, train, evaluate, score, data):
     app.command(name=module.NAME)(module.command)
 
 
