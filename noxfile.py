@@ -13,6 +13,8 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint"]
 
 ROOT = Path(__file__).parent
+#: The peers that the examples run on. Pinned, so that a record made today and one of tomorrow are of the same.
+PEERS = ["torch==2.13.0", "jax==0.10.*"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout>=2.3"]
 #: One hung test must not eat a whole run; the slowest takes a small part of this, in seconds.
 TIMEOUT = "--timeout=300"
@@ -38,7 +40,8 @@ def tests(session: nox.Session) -> None:
     install_wheel(session, "[numba]")
     session.install(*TEST_TOOLS)
     folders = ["suite/meta_tests/checker", "suite/meta_tests/workload", "suite/meta_tests/commands"]
-    session.run("pytest", TIMEOUT, "--pyargs", "timernn_suite.conformance", *folders, *session.posargs)
+    cases = ["--rnn-cases", "500"]  # generated; false-alarms runs 10,000
+    session.run("pytest", TIMEOUT, "--pyargs", "timernn_suite.conformance", *cases, *folders, *session.posargs)
 
 
 @nox.session
@@ -48,6 +51,30 @@ def meta(session: nox.Session) -> None:
     session.install(*TEST_TOOLS)
     # All mutants run in the set-up of the first test, in processes that have limits of their own.
     session.run("pytest", "--timeout=1200", "suite/meta_tests/mutants", *session.posargs)
+
+
+def install_examples(session: nox.Session) -> None:
+    """Install the example plug-ins as their users would: each from its own pyproject."""
+    session.install(*PEERS)
+    session.install("./examples/torch", "./examples/jax")
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """The example plug-ins over torch and JAX, installed beside the built wheel, pass the whole suite by their names."""
+    install_wheel(session)
+    session.install(*TEST_TOOLS)
+    install_examples(session)
+    session.run("pytest", "--timeout=1800", "suite/meta_tests/examples", *session.posargs)
+
+
+@nox.session(name="false-alarms")
+def false_alarms(session: nox.Session) -> None:
+    """Judge every right backend on 10,000 generated cases a type; writes results/false-alarms. Half an hour."""
+    install_wheel(session, "[numba]")
+    session.install(*TEST_TOOLS)
+    install_examples(session)
+    session.run("python", "suite/meta_tests/false_alarms.py", *(session.posargs or ["--out", "results/false-alarms"]))
 
 
 @nox.session
@@ -80,7 +107,7 @@ def lint(session: nox.Session) -> None:
 def compare(session: nox.Session) -> None:
     """Speed of every backend beside the textbook loop and torch.nn.RNN; writes results/speed. A few minutes."""
     install_wheel(session, "[numba]")
-    session.install("torch")
+    session.install(PEERS[0])
     session.run("python", "benchmarks/compare_speed.py", *(session.posargs or ["--out", "results/speed"]))
 
 

@@ -139,3 +139,13 @@ def test_what_is_not_finite_is_counted():
     got[0, 0] = np.nan
     (said,) = hints("dWh", got, np.ones((2, 5)), ~np.isfinite(got), "float32")
     assert said.startswith("10.0% of it is not finite")
+
+
+def test_times_from_which_no_gradient_comes_are_no_sign_of_a_cut():
+    want = np.zeros((2, 5, 3))
+    want[:, :3] = np.random.default_rng(0).normal(size=(2, 3, 3))
+    wrong = np.zeros_like(want, dtype=bool)
+    wrong[:, :3] = True
+    assert not any("doesn't go back" in said for said in hints("dxs", 1.5 * want, want, wrong, "float32"))
+    want[:, 3:] = 1.0
+    assert any("doesn't go back" in said for said in hints("dxs", 1.5 * want, want, wrong, "float32"))

@@ -38,7 +38,7 @@ def hints(name: str, got: Array, want: Array, wrong: NDArray[np.bool_], dtype: s
         return [f"{np.mean(~np.isfinite(got)):.1%} of it is not finite: a division by zero, or memory never written to"]
     if not got.any():
         return ["it is zero throughout: is it ever computed, and is it this call's?"]
-    found = [*_by_time(name, wrong), *_by_factor(got, want, wrong)] or _by_row(wrong)
+    found = [*_by_time(name, want, wrong), *_by_factor(got, want, wrong)] or _by_row(wrong)
     if found:
         return found
     size = float(np.median(np.abs(got - want)[wrong]) / np.abs(want).max()) if want.any() else np.inf
@@ -53,7 +53,7 @@ def _by_row(wrong: NDArray[np.bool_]) -> list[str]:
     return [] if all(rows) else [f"only rows {[n for n, bad in enumerate(rows) if bad]} of {len(rows)} are wrong"]
 
 
-def _by_time(name: str, wrong: NDArray[np.bool_]) -> list[str]:
+def _by_time(name: str, want: Array, wrong: NDArray[np.bool_]) -> list[str]:
     """Say at which times a tensor is wrong, if it isn't at all of them."""
     if name not in TIMED or wrong.ndim != 3:
         return []
@@ -62,7 +62,8 @@ def _by_time(name: str, wrong: NDArray[np.bool_]) -> list[str]:
     first, last = int(np.argmax(times)), T - 1 - int(np.argmax(times[::-1]))
     if times.all() or not times.any():
         return []
-    if name == "dxs" and first == 0 and last < T - 1:
+    # Later times that are right because nothing comes back from them say nothing of how far a gradient goes.
+    if name == "dxs" and first == 0 and last < T - 1 and want[:, last + 1 :].any():
         return [
             f"it is right at times {last + 1} to {T - 1} and wrong before: the gradient doesn't go back "
             f"over more than {T - 1 - last} steps"
