@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timernn_suite.check import Scorecard
-from timernn_suite.check.scorecard import GOOD
+from timernn_suite.check import GROUPS, Scorecard
 from timernn_suite.files import replace_text
 from timernn_suite.speed.compare import Comparison
 from timernn_suite.speed.report import chart, markdown
@@ -150,14 +149,11 @@ class Report:
 
 def _conformance(card: Scorecard) -> str:
     lines = [f"### {card.backend}", "", "| group | passed | failed | skipped | largest s |", "|---|---|---|---|---|"]
-    for entry in card.as_record()["groups"].values():
-        counts, scores = entry["counts"], entry["largest_scores"]
-        bad = sum(number for kind, number in counts.items() if kind not in GOOD)
-        largest = f"{max(scores.values()):.2f}" if scores else ""
-        lines.append(
-            f"| {entry['title']} | {counts.get('passed', 0)} | {bad} | {counts.get('skipped', 0)} | {largest} |"
-        )
+    for group in card.groups():
+        counts, worst = card.counts(group), card.largest_score(group)
+        largest = worst.shown if worst else ""
+        title = GROUPS.get(group, group)
+        lines.append(f"| {title} | {counts['passed']} | {card.bad(group)} | {counts['skipped']} | {largest} |")
     for failure in card.failures:
-        first = (failure.message or "").splitlines()[:1]
-        lines.append(f"\n- {failure.outcome}: `{failure.test}` {first[0] if first else ''}")
+        lines.append(f"\n- {failure.outcome}: `{failure.test}` {failure.headline}")
     return "\n".join(lines)
