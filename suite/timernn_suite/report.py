@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timernn_suite.check import GROUPS, Scorecard
+from timernn_suite.check import GROUPS, Document, Scorecard
+from timernn_suite.check.page import page
 from timernn_suite.files import replace_text
 from timernn_suite.speed.compare import Comparison
 from timernn_suite.speed.report import chart, markdown
+
+CONFORMANCE_PAGE = "conformance.html"
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Report:
             self._summary(),
             *(f"{name} can't run here: {reason}" for name, reason in self.unavailable.items()),
             "## Conformance",
+            f"[Side by side, with every message and s by tensor]({CONFORMANCE_PAGE})",
             *(_conformance(card) for card in self.cards.values()),
             "## Language model",
             self._language_model(),
@@ -95,10 +99,12 @@ class Report:
         return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
     def write(self, folder: Path, pictures: Mapping[str, str]) -> None:
-        """Write ``report.json``, ``report.md`` and the speed chart ``speed.png`` into ``folder``."""
+        """Write ``report.json``, ``report.md``, ``conformance.html`` and the chart ``speed.png`` into ``folder``."""
         if self.comparisons:
             chart(self.comparisons, self.baseline, folder / "speed.png")
             pictures = {**pictures, "speed beside the textbook loop": "speed.png"}
+        document = Document(list(self.cards.values()), self.environment)
+        replace_text(folder / CONFORMANCE_PAGE, page(document))
         replace_text(folder / "report.json", json.dumps(self.as_record(), indent=1, ensure_ascii=False) + "\n")
         replace_text(folder / "report.md", self.as_markdown(pictures))
 

@@ -19,6 +19,8 @@ def test_one_command_judges_trains_times_and_reports(timernn, tmp_path):
     checked = report["checks"]["numpy"]
     assert checked["passed"] is True
     assert [group["title"] for group in checked["groups"].values()] == list(GROUPS.values())
+    page = (folder / "conformance.html").read_text(encoding="utf-8")
+    assert f"<b>{checked['counts']['passed']}</b> passed" in page
 
     bound = report["corpus"]["bound"]
     results = report["trainings"]["numpy"]
@@ -35,9 +37,9 @@ def test_one_command_judges_trains_times_and_reports(timernn, tmp_path):
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert text.startswith("# timernn report\n\nVerdict: **passed**")
     assert f"{results['test']['perplexity']:.2f}" in text
-    for beside in ("curve.png", "speed.png"):
+    for beside in ("curve.png", "speed.png", "conformance.html"):
         assert f"({beside})" in text
-    assert str(tmp_path) not in text
+    assert str(tmp_path) not in text + page
     assert str(tmp_path) not in json.dumps(report)
     assert "report.md" in done.stdout
 

@@ -1,7 +1,8 @@
-"""Judging a backend from outside: the conformance suite in a process of its own, and its scorecard."""
+"""Judging a backend from outside: the conformance suite in a process of its own, its scorecard, and where that goes."""
 
 from timernn_suite.check.document import Document, DocumentError
 from timernn_suite.check.judge import CheckError, judge
+from timernn_suite.check.publish import publish
 from timernn_suite.check.scorecard import GROUPS, Outcome, Scorecard
 from timernn_suite.check.worker import Limits
 
@@ -14,4 +15,5 @@ __all__ = [
     "Outcome",
     "Scorecard",
     "judge",
+    "publish",
 ]

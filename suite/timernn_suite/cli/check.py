@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from timernn import backend_statuses
-from timernn_suite.check import Document, Limits, Scorecard, judge
+from timernn_suite.check import Document, Limits, Scorecard, judge, publish
 from timernn_suite.cli.console import print_json, progress_bar
 from timernn_suite.cli.options import Json
 from timernn_suite.cli.scorecards import show
@@ -28,6 +29,16 @@ def command(
     keyword: Annotated[
         str | None, typer.Option("-k", metavar="EXPRESSION", help="Only tests whose names match, as pytest's -k.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Also write index.html, scorecard.json, junit.xml and badge.json there.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check backends against the contract: scorecard by group, exit code 1 if anything fails.
@@ -36,8 +47,12 @@ def command(
     Each backend runs in processes of its own: a crash, a hang, a full memory or a flood of output costs one test.
     """
     limits = Limits(timeout, test_timeout, memory, output_limit)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
     wanted = list(dict.fromkeys(names or [status.name for status in backend_statuses() if status.available]))
     document = Document([check_one(name, limits, keyword) for name in wanted], environment())
+    if out is not None:
+        publish(document, out)
     if as_json:
         print_json(document.as_record())
     else:
