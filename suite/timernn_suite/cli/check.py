@@ -9,9 +9,10 @@ import typer
 
 from timernn import backend_statuses
 from timernn_suite.check import Document, Limits, Scorecard, judge, publish
-from timernn_suite.cli.console import print_json, progress_bar
+from timernn_suite.check.compare import changes
+from timernn_suite.cli.console import errors, output, print_json, progress_bar
 from timernn_suite.cli.options import Json
-from timernn_suite.cli.scorecards import show
+from timernn_suite.cli.scorecards import show, show_changes
 from timernn_suite.lm.manifest import environment
 
 NAME = "check"
@@ -39,6 +40,14 @@ def command(
             show_default=False,
         ),
     ] = None,
+    diff: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also say what changed since an older check: its scorecard.json, or what --json printed.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check backends against the contract: scorecard by group, exit code 1 if anything fails.
@@ -47,6 +56,7 @@ def command(
     Each backend runs in processes of its own: a crash, a hang, a full memory or a flood of output costs one test.
     """
     limits = Limits(timeout, test_timeout, memory, output_limit)
+    older = None if diff is None else Document.read(diff)  # what is wrong with it is said before the long work
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     wanted = list(dict.fromkeys(names or [status.name for status in backend_statuses() if status.available]))
@@ -58,6 +68,8 @@ def command(
     else:
         for card in document.cards:
             show(card)
+    if older is not None:
+        show_changes(changes(older, document), str(diff), errors if as_json else output)
     if not document.passed:
         raise typer.Exit(1)
 

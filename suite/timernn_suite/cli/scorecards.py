@@ -1,19 +1,23 @@
-"""Scorecards on the terminal: a table by group, s by tensor, failures."""
+"""Scorecards on the terminal: a table by group, s by tensor, failures, and what changed since an older check."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from timernn_suite.check import GROUPS, Scorecard
+from timernn_suite.check.compare import Change
 from timernn_suite.check.scorecard import Score
 from timernn_suite.cli.console import output
 from timernn_suite.conformance.support.tolerance import LIMIT
 
-#: Lines of a failure's message that are shown; JSON has them all.
-_LINES = 9
+#: Lines of a failure's message, and changes of a kind, that are shown; JSON has them all.
+_LINES, _CHANGES = 9, 10
+_COLOURS = {"newly failing": "red", "fails otherwise": "red", "s grew": "yellow", "newly passing": "green"}
 
 
 def show(card: Scorecard) -> None:
@@ -47,3 +51,20 @@ def show(card: Scorecard) -> None:
 def _by_tensor(scores: Iterable[Score]) -> str:
     texts = ((score.s > LIMIT, f"{escape(score.tensor)} {score.shown}") for score in scores)
     return " · ".join(f"[red]{text}[/]" if over else text for over, text in texts)
+
+
+def show_changes(changes: Sequence[Change], since: str, console: Console) -> None:
+    """Print what changed since an older check."""
+    if not changes:
+        console.print(f"nothing changed since {escape(since)}", highlight=False, soft_wrap=True)
+        return
+    table = Table("change", "backend", title=f"Changed since {escape(since)}", title_justify="left")
+    table.add_column("what", overflow="fold")
+    for kind, grouped in groupby(changes, key=lambda change: change.kind):
+        alike, colour = list(grouped), _COLOURS.get(kind, "default")
+        for change in alike[:_CHANGES]:
+            what = f"{change.what}: {change.detail}" if change.what else change.detail
+            table.add_row(f"[{colour}]{kind}", escape(change.backend), escape(what))
+        if len(alike) > _CHANGES:
+            table.add_row(f"[{colour}]{kind}", "", f"and {len(alike) - _CHANGES} more")
+    console.print(table)
