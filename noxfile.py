@@ -45,6 +45,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """Open the scorecard's web page in the system's Chromium; pictures of it go to runs/browser."""
+    install_wheel(session)
+    session.install(*TEST_TOOLS, "playwright>=1.50")
+    pictures = {"TIMERNN_SCREENSHOTS": str(ROOT / "runs" / "browser")}
+    session.run("pytest", TIMEOUT, "suite/meta_tests/browser", *session.posargs, env=pictures)
+
+
+@nox.session
 def meta(session: nox.Session) -> None:
     """Build in every fault that the suite promises to find, once each, and see that it is found: a table of mutants."""
     install_wheel(session)

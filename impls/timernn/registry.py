@@ -55,12 +55,18 @@ def backend_statuses() -> list[BackendStatus]:
     """Try every registered backend once and return what came of it, sorted by name."""
     statuses = []
     for name, entry in sorted(_registered().items()):
-        origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "unknown distribution"
+        origin = _origin(entry)
         try:
             statuses.append(BackendStatus(name, origin, _load(name), None))
         except BackendUnavailable as unavailable:
             statuses.append(BackendStatus(name, origin, None, str(unavailable)))
     return statuses
+
+
+def backend_origin(name: str) -> str | None:
+    """Return the distribution that registered a backend, with its version; None for one that isn't registered."""
+    entry = _registered().get(name)
+    return None if entry is None else _origin(entry)
 
 
 def load_backend(spec: str | None = None) -> Backend:
@@ -99,6 +105,10 @@ def _load(spec: str) -> Backend:
         )
     entry = registered[spec]
     return _build(spec, entry.value, entry.load)
+
+
+def _origin(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "unknown distribution"
 
 
 def _registered() -> dict[str, EntryPoint]:

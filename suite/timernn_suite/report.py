@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timernn_suite.check import Scorecard
-from timernn_suite.check.scorecard import GOOD
+from timernn_suite.check import GROUPS, Document, Scorecard
+from timernn_suite.check.page import page
 from timernn_suite.files import replace_text
 from timernn_suite.speed.compare import Comparison
 from timernn_suite.speed.report import chart, markdown
+
+CONFORMANCE_PAGE = "conformance.html"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Report:
             self._summary(),
             *(f"{name} can't run here: {reason}" for name, reason in self.unavailable.items()),
             "## Conformance",
+            f"[Side by side, with every message and s by tensor]({CONFORMANCE_PAGE})",
             *(_conformance(card) for card in self.cards.values()),
             "## Language model",
             self._language_model(),
@@ -96,10 +99,12 @@ class Report:
         return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
     def write(self, folder: Path, pictures: Mapping[str, str]) -> None:
-        """Write ``report.json``, ``report.md`` and the speed chart ``speed.png`` into ``folder``."""
+        """Write ``report.json``, ``report.md``, ``conformance.html`` and the chart ``speed.png`` into ``folder``."""
         if self.comparisons:
             chart(self.comparisons, self.baseline, folder / "speed.png")
             pictures = {**pictures, "speed beside the textbook loop": "speed.png"}
+        document = Document(list(self.cards.values()), self.environment)
+        replace_text(folder / CONFORMANCE_PAGE, page(document))
         replace_text(folder / "report.json", json.dumps(self.as_record(), indent=1, ensure_ascii=False) + "\n")
         replace_text(folder / "report.md", self.as_markdown(pictures))
 
@@ -150,14 +155,11 @@ class Report:
 
 def _conformance(card: Scorecard) -> str:
     lines = [f"### {card.backend}", "", "| group | passed | failed | skipped | largest s |", "|---|---|---|---|---|"]
-    for entry in card.as_record()["groups"].values():
-        counts, scores = entry["counts"], entry["largest_scores"]
-        bad = sum(number for kind, number in counts.items() if kind not in GOOD)
-        largest = f"{max(scores.values()):.2f}" if scores else ""
-        lines.append(
-            f"| {entry['title']} | {counts.get('passed', 0)} | {bad} | {counts.get('skipped', 0)} | {largest} |"
-        )
+    for group in card.groups():
+        counts, worst = card.counts(group), card.largest_score(group)
+        largest = worst.shown if worst else ""
+        title = GROUPS.get(group, group)
+        lines.append(f"| {title} | {counts['passed']} | {card.bad(group)} | {counts['skipped']} | {largest} |")
     for failure in card.failures:
-        first = (failure.message or "").splitlines()[:1]
-        lines.append(f"\n- {failure.outcome}: `{failure.test}` {first[0] if first else ''}")
+        lines.append(f"\n- {failure.outcome}: `{failure.test}` {failure.headline}")
     return "\n".join(lines)

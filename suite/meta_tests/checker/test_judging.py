@@ -11,10 +11,14 @@ import subprocess
 import sys
 import time
 
+import jsonschema
 import psutil
 import pytest
 
-from timernn_suite.check import CheckError, Limits, judge
+from timernn import __version__
+from timernn_suite.check import CheckError, Document, Limits, judge
+from timernn_suite.check.document import schema
+from timernn_suite.lm.manifest import environment
 
 BACKENDS = """
 import ctypes
@@ -77,6 +81,21 @@ class DiesWhenBuilt(NumpyBackend):
         os.abort()
 
 
+class DiesWhenAsked(NumpyBackend):
+    def describe(self):
+        os.abort()
+
+
+class Boasts(NumpyBackend):
+    def describe(self):
+        return {"where": os.path.abspath(__file__), "odd": ("\\x1b[31m", float("nan"), dict)}
+
+
+class CannotSay(NumpyBackend):
+    def describe(self):
+        wrong()
+
+
 class DiesAtTheEnd(NumpyBackend):
     def __init__(self):
         import atexit
@@ -114,6 +133,12 @@ ZOO = {
 }
 
 
+def assert_valid(card):
+    """The published schema describes the record, and JSON can hold it."""
+    record = Document([card], environment()).as_record()
+    jsonschema.validate(json.loads(json.dumps(record, allow_nan=False)), schema(), jsonschema.Draft202012Validator)
+
+
 @posix_only
 @pytest.mark.parametrize("backend", ZOO)
 def test_whatever_a_backend_does_costs_the_test_in_which_it_does_it_and_no_other(judged, backend, tmp_path):
@@ -132,7 +157,14 @@ def test_whatever_a_backend_does_costs_the_test_in_which_it_does_it_and_no_other
     assert len({outcome.test for outcome in card.outcomes}) == len(card.outcomes)
     record = card.as_record()
     assert record["passed"] is False
-    assert [entry["outcome"] for entry in record["failures"]] == [outcome] * 2
+    assert [test["outcome"] for test in record["tests"] if test["outcome"] != "passed"] == [outcome] * 2
+    assert record["counts"][outcome] == record["groups"]["values"]["counts"][outcome] == 2
+    assert_valid(card)
+    assert record["about"]["name"] == backend.lower()
+    assert record["about"]["from"] is None
+    assert "faults" not in sys.modules  # only ever imported where it is judged
+    if outcome == "hung":
+        assert all(failure.seconds >= limits["test_seconds"] for failure in card.failures)
 
 
 def test_a_backend_that_raises_fails_its_tests_and_no_others(judged):
@@ -142,6 +174,7 @@ def test_a_backend_that_raises_fails_its_tests_and_no_others(judged):
     assert all("no idea" in (failure.message or "") for failure in card.failures)
     counts = card.counts()
     assert counts == {"passed": counts["passed"], "failed": 2}
+    assert_valid(card)
 
 
 def test_when_the_time_of_the_whole_check_is_up_the_rest_is_said_not_to_have_run(judged):
@@ -159,6 +192,27 @@ def test_a_backend_that_dies_when_it_is_built_has_crashed(judged):
     assert (failure.test, failure.outcome) == ("import and collection", "crashed")
     assert failure.message.startswith("CRASH(SIGABRT)")
     assert not card.passed
+    assert card.about is None
+    assert_valid(card)
+
+
+@posix_only
+def test_a_backend_that_dies_of_the_question_what_it_is_loses_no_test_by_it(judged):
+    card = judged("DiesWhenAsked")
+    (failure,) = card.failures
+    assert (failure.test, failure.outcome) == ("description of the backend", "crashed")
+    assert card.counts() == {"passed": card.counts()["passed"], "crashed": 1}
+    assert card.counts()["passed"] >= 30
+    assert card.about is None
+    assert_valid(card)
+
+
+def test_what_a_backend_says_of_itself_is_made_fit_for_a_record(judged):
+    about = judged("Boasts").about
+    assert about["describe"]["where"] == "faults.py"
+    assert about["describe"]["odd"] == ["\N{REPLACEMENT CHARACTER}[31m", "nan", "<class 'dict'>"]
+    about = judged("CannotSay").about
+    assert about["describe"] == {"error": "ArithmeticError('no idea')"}
 
 
 @posix_only
@@ -213,6 +267,11 @@ def test_every_test_is_told_as_it_ends_with_how_many_there_are(judged):
     told = []
     card = judge("numpy", keyword=KEYWORD, progress=lambda *news: told.append(news))
     assert card.passed
+    assert (card.limits, card.keyword) == (Limits(), KEYWORD)
+    assert card.about["from"] == f"timernn {__version__}"
+    assert card.about["describe"]["library"] == "numpy"
+    assert card.about["dtypes"] == ["float32", "float64"]
+    assert_valid(card)
     assert [done for done, _, _ in told] == list(range(1, len(card.outcomes) + 1))
     assert {total for _, total, _ in told} == {len(card.outcomes)}
     assert [test for _, _, test in told] == [outcome.test for outcome in card.outcomes]

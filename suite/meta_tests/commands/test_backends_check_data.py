@@ -99,10 +99,12 @@ def checked(in_work):
 
 
 def test_a_check_as_json_says_what_was_checked(checked):
-    (card,) = checked
-    assert (card["backend"], card["passed"], card["failures"]) == ("numpy", True, [])
+    (card,) = checked["backends"]
+    assert (card["backend"], card["passed"], card["keyword"]) == ("numpy", True, "test_contract")
     assert list(card["groups"]) == ["contract"]
-    assert card["counts"] == {"passed": card["groups"]["contract"]["counts"]["passed"]}
+    assert card["counts"] == card["groups"]["contract"]["counts"]
+    assert card["counts"]["passed"] == len(card["tests"]) == sum(card["counts"].values())
+    assert (card["about"]["name"], card["about"]["from"]) == ("numpy", f"timernn {__version__}")
 
 
 def test_a_check_as_a_table_gives_the_verdict(timernn):
@@ -115,12 +117,14 @@ def test_a_faulty_backend_fails_with_the_tests_that_found_it(timernn, tmp_path):
     (tmp_path / "faulty.py").write_text(FAULTY, encoding="utf-8")
     done = timernn("check", "faulty:ForgetsBias", "numpy", "-k", "test_rnn_step", "--json")
     assert done.returncode == 1, done.stderr
-    faulty, sound = json.loads(done.stdout)
+    faulty, sound = json.loads(done.stdout)["backends"]
     assert (faulty["backend"], faulty["passed"]) == ("faulty:ForgetsBias", False)
     assert (sound["backend"], sound["passed"]) == ("numpy", True)
-    assert faulty["failures"]
-    assert all("test_rnn_step" in failure["test"] for failure in faulty["failures"])
-    assert faulty["largest_score"] > 8 > sound["largest_score"]
+    failures = [test for test in faulty["tests"] if test["outcome"] == "failed"]
+    assert failures
+    assert all("test_rnn_step" in failure["test"] for failure in failures)
+    worst = [max(score["s"] for score in card["largest_scores"]) for card in (faulty, sound)]
+    assert worst[0] > 8 > worst[1]
 
 
 def test_a_backend_that_crashes_fails_and_the_table_says_so(timernn, tmp_path):
@@ -136,8 +140,8 @@ def test_a_backend_that_hangs_is_stopped_at_the_limit_that_was_set(timernn, tmp_
     (tmp_path / "faulty.py").write_text(FAULTY, encoding="utf-8")
     done = timernn("check", "faulty:Spins", "-k", "test_rnn_step and float32-1x1", "--test-timeout", 2, "--json")
     assert done.returncode == 1, done.stderr
-    (card,) = json.loads(done.stdout)
-    (failure,) = card["failures"]
+    (card,) = json.loads(done.stdout)["backends"]
+    (failure,) = card["tests"]
     assert failure["outcome"] == "hung"
     assert failure["message"].startswith("HANG: no end after 2 s, in\n")
     assert "faulty.py" in failure["message"]

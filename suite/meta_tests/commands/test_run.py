@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from timernn_suite.check import GROUPS
+
 
 def test_one_command_judges_trains_times_and_reports(timernn, tmp_path):
     """One test, because the job itself takes half a minute."""
@@ -14,8 +16,11 @@ def test_one_command_judges_trains_times_and_reports(timernn, tmp_path):
         assert (folder / name).read_bytes().startswith(b"\x89PNG"), name
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report["passed"] is True
-    assert report["checks"]["numpy"]["failures"] == []
-    assert len(report["checks"]["numpy"]["groups"]) == 9
+    checked = report["checks"]["numpy"]
+    assert checked["passed"] is True
+    assert [group["title"] for group in checked["groups"].values()] == list(GROUPS.values())
+    page = (folder / "conformance.html").read_text(encoding="utf-8")
+    assert f"<b>{checked['counts']['passed']}</b> passed" in page
 
     bound = report["corpus"]["bound"]
     results = report["trainings"]["numpy"]
@@ -32,9 +37,9 @@ def test_one_command_judges_trains_times_and_reports(timernn, tmp_path):
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert text.startswith("# timernn report\n\nVerdict: **passed**")
     assert f"{results['test']['perplexity']:.2f}" in text
-    for picture in ("curve.png", "speed.png"):
-        assert f"({picture})" in text
-    assert str(tmp_path) not in text
+    for beside in ("curve.png", "speed.png", "conformance.html"):
+        assert f"({beside})" in text
+    assert str(tmp_path) not in text + page
     assert str(tmp_path) not in json.dumps(report)
     assert "report.md" in done.stdout
 

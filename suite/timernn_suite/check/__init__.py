@@ -1,7 +1,19 @@
-"""Judging a backend from outside: the conformance suite in a process of its own, and its scorecard."""
+"""Judging a backend from outside: the conformance suite in a process of its own, its scorecard, and where that goes."""
 
+from timernn_suite.check.document import Document, DocumentError
 from timernn_suite.check.judge import CheckError, judge
+from timernn_suite.check.publish import publish
 from timernn_suite.check.scorecard import GROUPS, Outcome, Scorecard
 from timernn_suite.check.worker import Limits
 
-__all__ = ["GROUPS", "CheckError", "Limits", "Outcome", "Scorecard", "judge"]
+__all__ = [
+    "GROUPS",
+    "CheckError",
+    "Document",
+    "DocumentError",
+    "Limits",
+    "Outcome",
+    "Scorecard",
+    "judge",
+    "publish",
+]

@@ -13,10 +13,16 @@ from typing import Any
 
 import pytest
 
+from timernn.registry import backend_origin
+from timernn_suite.check.hearsay import fit_text, fit_value
+from timernn_suite.conformance.support.judged import JUDGED, Judged
+
 #: The environment variables that name the file, the one for the stack of a crash, and the list of tests to leave out.
 EVENTS_VARIABLE = "TIMERNN_CHECK_EVENTS"
 STACKS_VARIABLE = "TIMERNN_CHECK_STACKS"
 DONE_VARIABLE = "TIMERNN_CHECK_DONE"
+#: What stands in for a test's id while the backend is asked what it is: it may die of the question.
+DESCRIPTION = "description of the backend"
 
 
 def _write(event: str, **details: Any) -> None:
@@ -30,6 +36,12 @@ def _test_id(nodeid: str) -> str:
     return Path(path).name + separator + rest
 
 
+def _done() -> set[str]:
+    """Return the ids of what a process before this one has done."""
+    listed = os.environ.get(DONE_VARIABLE)
+    return set() if listed is None else set(Path(listed).read_text(encoding="utf-8").splitlines())
+
+
 def pytest_configure() -> None:
     """Write down that the process has begun, and have the stack of whatever kills it written to a file."""
     _write("begin")
@@ -40,9 +52,7 @@ def pytest_configure() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that a process before this one has done."""
-    if DONE_VARIABLE not in os.environ:
-        return
-    done = set(Path(os.environ[DONE_VARIABLE]).read_text(encoding="utf-8").splitlines())
+    done = _done()
     left_out = [item for item in items if _test_id(item.nodeid) in done]
     if left_out:
         items[:] = [item for item in items if _test_id(item.nodeid) not in done]
@@ -50,8 +60,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Write down which tests are going to run."""
+    """Write down which tests are going to run, and on what: the backend is asked here, where alone it is loaded."""
     _write("collected", tests=[_test_id(item.nodeid) for item in session.items])
+    if DESCRIPTION in _done():
+        return
+    for judged in session.config.stash.get(JUDGED, []):
+        _write("start", test=DESCRIPTION)
+        _write("backend", about=_about(judged))
 
 
 def pytest_runtest_logstart(nodeid: str) -> None:
@@ -93,10 +108,24 @@ def pytest_unconfigure() -> None:
     _write("end")
 
 
+def _about(judged: Judged) -> Any:
+    """Return what the backend says of itself; where that fails, a test of the contract fails too."""
+    backend = judged.backend
+    assert backend is not None  # it was asked for by name, so the suite has ended if it can't run
+    try:
+        said = {"name": str(backend.name), "dtypes": list(map(str, backend.dtypes)), "describe": backend.describe()}
+    except Exception as error:
+        said = {"name": judged.name, "dtypes": [], "describe": {"error": repr(error)}}
+    return fit_value(said | {"from": backend_origin(judged.name)})
+
+
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str | None:
+    """Return the reason for what didn't pass, or for a failure that was expected."""
     if report.passed:
         return None
+    if hasattr(report, "wasxfail"):
+        return fit_text(report.wasxfail.removeprefix("reason: "))
     if isinstance(report.longrepr, tuple):  # a skip: file, line, reason
-        return report.longrepr[2].removeprefix("Skipped: ")
+        return fit_text(report.longrepr[2].removeprefix("Skipped: "))
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash is not None else report.longrepr).removeprefix("Failed: ")
+    return fit_text(str(crash.message if crash is not None else report.longrepr).removeprefix("Failed: "))

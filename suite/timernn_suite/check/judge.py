@@ -65,7 +65,7 @@ def judge(
                 worker.stop()
             if not record.take_end(end):
                 break
-    return Scorecard(backend, record.outcomes(), time.monotonic() - start)
+    return Scorecard(backend, record.outcomes(), time.monotonic() - start, limits, keyword, record.about)
 
 
 class _Record:
@@ -74,35 +74,39 @@ class _Record:
     def __init__(self, progress: Progress) -> None:
         self.collected: list[str] = []
         self.done: dict[str, Outcome] = {}
+        self.about: dict[str, Any] | None = None
         self._progress = progress
         self.begin()
 
     def begin(self) -> None:
         """Begin with a new process."""
         self._done_before = len(self.done)
-        self.running = COLLECTION
+        self._run(COLLECTION)
         self.finished = False
         self.exitstatus: int | None = None
+
+    def _run(self, what: str) -> None:
+        self.running, self._since = what, time.monotonic()
 
     def take(self, event: dict[str, Any]) -> None:
         """Take up one event of the process."""
         kind = event.pop("event")
+        if kind != "begin":
+            self._run(event["test"] if kind == "start" else EXIT)
         if kind == "collected":
             self.collected = self.collected or event["tests"]
-            self.running = EXIT
-        elif kind == "start":
-            self.running = event["test"]
+        elif kind == "backend":
+            self.about = event["about"]
         elif kind == "outcome":
             self._put(Outcome(**event))
-            self.running = EXIT
         elif kind == "finish":
-            self.running, self.finished, self.exitstatus = EXIT, True, event["exitstatus"]
+            self.finished, self.exitstatus = True, event["exitstatus"]
 
     def take_end(self, end: _End) -> bool:
         """Take up how a process ended; return whether another one should go on with what is left."""
         if end.how == "ran":
             return False
-        self._put(Outcome(self.running, end.how, message=end.message))
+        self._put(Outcome(self.running, end.how, round(time.monotonic() - self._since, 2), end.message))
         got_on = len(self.done) > self._done_before
         left = any(test not in self.done for test in self.collected)
         self.begin()

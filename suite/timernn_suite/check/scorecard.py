@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Self
+
+from timernn_suite.check.worker import Limits
+
+#: Of the records that are written and read here; scorecard.schema.json says what is in them.
+SCHEMA = 1
 
 #: The groups of the suite by file, in the order in which they are shown, and what each promises.
 GROUPS = {
@@ -22,8 +28,31 @@ GROUPS = {
     "test_generated.py": "Generated cases",
     "test_language_model.py": "Language model and perplexity",
 }
-#: The outcomes that don't count against a backend.
-GOOD = frozenset({"passed", "skipped", "known failure"})
+#: Every outcome that there is; those that don't count against a backend come first.
+OUTCOMES = (
+    *("passed", "skipped", "known failure"),
+    *("failed", "crashed", "hung", "out of memory", "flooded", "not run"),
+)
+GOOD = frozenset(OUTCOMES[:3])
+
+
+class Score(NamedTuple):
+    """A tensor's distance s from the oracle, in units of what rounding explains, and the test that measured it."""
+
+    s: float
+    tensor: str
+    test: str
+
+    @property
+    def shown(self) -> str:
+        """The figure for people."""
+        if not math.isfinite(self.s):
+            return "∞"
+        return f"{self.s:.2f}" if self.s < 1000 else f"{self.s:.1e}"
+
+    def as_record(self) -> dict[str, Any]:
+        """Return a JSON-ready record; JSON has no infinity, so that is null."""
+        return {"s": _finite(self.s), "tensor": self.tensor, "test": self.test}
 
 
 @dataclass(frozen=True)
@@ -50,6 +79,41 @@ class Outcome:
         """Whether it counts against the backend."""
         return self.outcome not in GOOD
 
+    @property
+    def headline(self) -> str:
+        """The message's first line; what ended a process is said there, and its stack below."""
+        return (self.message or "").partition("\n")[0].removesuffix(", in")
+
+    def as_record(self) -> dict[str, Any]:
+        """Return a JSON-ready record, without what is empty."""
+        record: dict[str, Any] = {"test": self.test, "outcome": self.outcome, "seconds": self.seconds}
+        if self.message is not None:
+            record["message"] = self.message
+        if self.scores:
+            record["scores"] = {tensor: _finite(score) for tensor, score in self.scores.items()}
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Return what ``as_record`` made a record of."""
+        scores = {tensor: math.inf if score is None else score for tensor, score in record.get("scores", {}).items()}
+        return cls(record["test"], record["outcome"], record["seconds"], record.get("message"), scores)
+
+
+def _finite(score: float) -> float | None:
+    return round(score, 3) if math.isfinite(score) else None
+
+
+def ordered(groups: Iterable[str]) -> list[str]:
+    """Return groups once each, known ones first and in their order."""
+    found = list(dict.fromkeys(groups))
+    return [group for group in GROUPS if group in found] + [group for group in found if group not in GROUPS]
+
+
+def group_name(group: str) -> str:
+    """Return the short name of a group."""
+    return group.removeprefix("test_").removesuffix(".py")
+
 
 @dataclass(frozen=True)
 class Scorecard:
@@ -63,59 +127,93 @@ class Scorecard:
         In the order in which they ran.
     seconds : float
         Wall-clock time of the whole check.
+    limits : Limits
+        What the backend was allowed to use.
+    keyword : str or None
+        Which tests were asked for, as pytest's ``-k``; None for all.
+    about : mapping or None
+        What the backend says of itself: ``name``, ``dtypes``, ``describe``, and ``from``, the distribution that
+        registered it. None if it never got as far.
     """
 
     backend: str
     outcomes: Sequence[Outcome]
     seconds: float
+    limits: Limits = field(default_factory=Limits)
+    keyword: str | None = None
+    about: Mapping[str, Any] | None = None
 
     @property
     def passed(self) -> bool:
         """Whether something was checked and nothing counts against the backend."""
-        return any(o.outcome == "passed" for o in self.outcomes) and not any(o.bad for o in self.outcomes)
+        return any(o.outcome == "passed" for o in self.outcomes) and not self.bad()
 
     @property
     def failures(self) -> list[Outcome]:
         """The outcomes that count against the backend, save those that were never reached."""
         return [outcome for outcome in self.outcomes if outcome.bad and outcome.outcome != "not run"]
 
+    def of(self, group: str | None = None) -> list[Outcome]:
+        """Return the outcomes of one group or of all."""
+        return [outcome for outcome in self.outcomes if group in (None, outcome.group)]
+
     def counts(self, group: str | None = None) -> Counter[str]:
         """Return how many tests had each outcome, of one group or of all."""
-        return Counter(o.outcome for o in self.outcomes if group in (None, o.group))
+        return Counter(outcome.outcome for outcome in self.of(group))
 
     def bad(self, group: str | None = None) -> int:
         """Return how many outcomes count against the backend, of one group or of all."""
-        return sum(o.bad for o in self.outcomes if group in (None, o.group))
+        return sum(outcome.bad for outcome in self.of(group))
 
-    def largest_scores(self, group: str | None = None) -> dict[str, float]:
-        """Return each tensor's largest score s: its distance from the oracle in units of what rounding explains."""
-        largest: dict[str, float] = {}
-        for outcome in self.outcomes:
-            if group in (None, outcome.group):
-                for tensor, score in outcome.scores.items():
-                    largest[tensor] = max(score, largest.get(tensor, 0.0))
+    def test_seconds(self, group: str | None = None) -> float:
+        """Return how long the tests of one group or of all took."""
+        return sum(outcome.seconds for outcome in self.of(group))
+
+    def largest_scores(self, group: str | None = None) -> dict[str, Score]:
+        """Return each tensor's largest score."""
+        largest: dict[str, Score] = {}
+        for outcome in self.of(group):
+            for tensor, s in outcome.scores.items():
+                score = Score(s, tensor, outcome.test)
+                largest[tensor] = max(largest.get(tensor, score), score)
         return dict(sorted(largest.items()))
 
+    def largest_score(self, group: str | None = None) -> Score | None:
+        """Return the largest score of all tensors; None where no test measured one."""
+        return max(self.largest_scores(group).values(), default=None)
+
     def groups(self) -> list[str]:
-        """Return the groups that occur, known ones first and in their order."""
-        found = list(dict.fromkeys(outcome.group for outcome in self.outcomes))
-        return [group for group in GROUPS if group in found] + [group for group in found if group not in GROUPS]
+        """Return the groups that occur."""
+        return ordered(outcome.group for outcome in self.outcomes)
 
     def as_record(self) -> dict[str, Any]:
-        """Return a JSON-ready record."""
+        """Return a JSON-ready record: every test, and what can be summed up from them."""
         return {
+            "schema": SCHEMA,
             "backend": self.backend,
+            "about": None if self.about is None else dict(self.about),
             "passed": self.passed,
-            "seconds": round(self.seconds, 2),
-            "counts": dict(self.counts()),
-            "largest_score": max(self.largest_scores().values(), default=None),
+            "keyword": self.keyword,
+            "limits": asdict(self.limits),
+            **self._sums(None, self.seconds),
             "groups": {
-                group.removeprefix("test_").removesuffix(".py"): {
-                    "title": GROUPS.get(group, group),
-                    "counts": dict(self.counts(group)),
-                    "largest_scores": {name: round(score, 3) for name, score in self.largest_scores(group).items()},
-                }
+                group_name(group): {"title": GROUPS.get(group, group)} | self._sums(group, self.test_seconds(group))
                 for group in self.groups()
             },
-            "failures": [{"test": o.test, "outcome": o.outcome, "message": o.message} for o in self.failures],
+            "tests": [outcome.as_record() for outcome in self.outcomes],
         }
+
+    def _sums(self, group: str | None, seconds: float) -> dict[str, Any]:
+        counts = self.counts(group)
+        return {
+            "seconds": round(seconds, 2),
+            "counts": {outcome: counts[outcome] for outcome in OUTCOMES},
+            "largest_scores": [score.as_record() for score in self.largest_scores(group).values()],
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Return what ``as_record`` made a record of; sums are made anew."""
+        outcomes = [Outcome.from_record(test) for test in record["tests"]]
+        limits, about = Limits(**record["limits"]), record["about"]
+        return cls(record["backend"], outcomes, record["seconds"], limits, record["keyword"], about)

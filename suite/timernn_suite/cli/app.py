@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from timernn import BackendUnavailable, ShapeError, UnknownBackend, __version__
-from timernn_suite.check import CheckError
+from timernn_suite.check import CheckError, DocumentError
 from timernn_suite.cli import backends, check, data, evaluate, new_backend, run, score, train
 from timernn_suite.cli.console import errors
 from timernn_suite.corpus import CorpusError
@@ -26,6 +26,7 @@ EXPECTED_ERRORS = (
     BackendUnavailable,
     UnknownBackend,
     CheckError,
+    DocumentError,
     CorpusError,
     RecipeError,
     CheckpointError,
@@ -35,6 +36,7 @@ EXPECTED_ERRORS = (
     ShapeError,
     FileNotFoundError,
     FileExistsError,
+    NotADirectoryError,
     PermissionError,
 )
 

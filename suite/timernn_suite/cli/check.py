@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from timernn import backend_statuses
-from timernn_suite.check import GROUPS, Limits, Scorecard, judge
-from timernn_suite.cli.console import output, print_json, progress_bar
+from timernn_suite.check import Document, Limits, Scorecard, judge, publish
+from timernn_suite.check.compare import changes
+from timernn_suite.cli.console import errors, output, print_json, progress_bar
 from timernn_suite.cli.options import Json
+from timernn_suite.cli.scorecards import show, show_changes
+from timernn_suite.lm.manifest import environment
 
 NAME = "check"
-#: Lines of a failure's message that are shown; JSON has them all.
-_LINES = 9
 
 
 def command(
@@ -30,6 +30,24 @@ def command(
     keyword: Annotated[
         str | None, typer.Option("-k", metavar="EXPRESSION", help="Only tests whose names match, as pytest's -k.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Also write index.html, scorecard.json, junit.xml and badge.json there.",
+            show_default=False,
+        ),
+    ] = None,
+    diff: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also say what changed since an older check: its scorecard.json, or what --json printed.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check backends against the contract: scorecard by group, exit code 1 if anything fails.
@@ -38,14 +56,21 @@ def command(
     Each backend runs in processes of its own: a crash, a hang, a full memory or a flood of output costs one test.
     """
     limits = Limits(timeout, test_timeout, memory, output_limit)
+    older = None if diff is None else Document.read(diff)  # what is wrong with it is said before the long work
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
     wanted = list(dict.fromkeys(names or [status.name for status in backend_statuses() if status.available]))
-    cards = [check_one(name, limits, keyword) for name in wanted]
+    document = Document([check_one(name, limits, keyword) for name in wanted], environment())
+    if out is not None:
+        publish(document, out)
     if as_json:
-        print_json([card.as_record() for card in cards])
+        print_json(document.as_record())
     else:
-        for card in cards:
+        for card in document.cards:
             show(card)
-    if not all(card.passed for card in cards):
+    if older is not None:
+        show_changes(changes(older, document), str(diff), errors if as_json else output)
+    if not document.passed:
         raise typer.Exit(1)
 
 
@@ -58,36 +83,3 @@ def check_one(name: str, limits: Limits | None = None, keyword: str | None = Non
             bar.update(task, completed=done, total=total, note=test.partition("[")[0])
 
         return judge(name, limits=limits, keyword=keyword, progress=tell)
-
-
-def show(card: Scorecard) -> None:
-    """Print a scorecard."""
-    verdict = "[bold green]passed" if card.passed else "[bold red]FAILED"
-    table = Table(title=f"{escape(card.backend)}: {verdict}[/] in {card.seconds:.1f} s", title_justify="left")
-    table.add_column("group")
-    for heading in ("passed", "failed", "skipped", "known"):
-        table.add_column(heading, justify="right")
-    table.add_column("largest s", justify="right")
-    for group in card.groups():
-        counts, scores = card.counts(group), card.largest_scores(group)
-        bad = card.bad(group)
-        table.add_row(
-            GROUPS.get(group, group),
-            str(counts["passed"]),
-            f"[red]{bad}" if bad else "0",
-            str(counts["skipped"]),
-            str(counts["known failure"]),
-            _largest(scores),
-        )
-    output.print(table)
-    for failure in card.failures:
-        output.print(f"[red]{failure.outcome}[/] {escape(failure.test)}", highlight=False, soft_wrap=True)
-        for line in (failure.message or "").splitlines()[:_LINES]:
-            output.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
-
-
-def _largest(scores: dict[str, float]) -> str:
-    if not scores:
-        return ""
-    tensor = max(scores, key=scores.__getitem__)
-    return f"{scores[tensor]:.2f} ({tensor})"

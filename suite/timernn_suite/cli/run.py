@@ -13,10 +13,11 @@ from rich.markup import escape
 
 from timernn import backend_statuses, load_backend
 from timernn_suite.check import Scorecard
-from timernn_suite.cli.check import check_one, show
+from timernn_suite.cli.check import check_one
 from timernn_suite.cli.console import errors, output, print_json, progress_bar
 from timernn_suite.cli.folders import fresh_folder
 from timernn_suite.cli.options import CorpusName, Data, Json
+from timernn_suite.cli.scorecards import show
 from timernn_suite.cli.train import known_bound
 from timernn_suite.corpus import load_corpus
 from timernn_suite.lm import curves
@@ -98,10 +99,10 @@ def _judge(name: str) -> Scorecard:
     if not card.passed:
         show(card)
         return card
-    largest = max(card.largest_scores().values(), default=0.0)
+    worst = card.largest_score()
     errors.print(
-        f"{escape(name)}: [green]passed[/] {card.counts()['passed']} checks in {card.seconds:.1f} s, "
-        f"largest s {largest:.2f}",
+        f"{escape(name)}: [green]passed[/] {card.counts()['passed']} checks in {card.seconds:.1f} s"
+        + (f", largest s {worst.shown}" if worst else ""),
         highlight=False,
     )
     return card

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,27 +11,16 @@ import pytest
 from timernn.contract import FLOAT_DTYPES, Backend, BackendUnavailable, UnknownBackend
 from timernn.registry import backend_statuses, load_backend
 from timernn_suite.conformance.support.harness import Subject
+from timernn_suite.conformance.support.judged import JUDGED, Judged
 
 USAGE_ERROR = 4
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A backend that is judged in this run, or the reason why it is skipped."""
-
-    name: str
-    backend: Backend | None
-    reason: str | None
-
-
-_judged = pytest.StashKey[list[Judged]]()
-
-
 def _backends(config: pytest.Config) -> list[Judged]:
-    if _judged not in config.stash:
+    if JUDGED not in config.stash:
         named = list(dict.fromkeys(config.getoption("--rnn-backend")))
-        config.stash[_judged] = [_named(spec) for spec in named] if named else _registered()
-    return config.stash[_judged]
+        config.stash[JUDGED] = [_named(spec) for spec in named] if named else _registered()
+    return config.stash[JUDGED]
 
 
 def _named(spec: str) -> Judged:
