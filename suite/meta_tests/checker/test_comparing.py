@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from timernn_suite.check import Document, Outcome, Scorecard
+from timernn_suite.check import Document, Outcome, Scorecard, Selection
 from timernn_suite.check.compare import KINDS, changes
 
 
@@ -87,7 +87,7 @@ def test_a_backend_in_only_one_of_them_is_told(document):
 def test_where_other_tests_were_asked_for_only_those_of_both_are_compared(compared):
     wide = Outcome("wide", "passed", scores={"hs": 7.0})
     old = Scorecard("mine", [*outcomes(a="passed", slow="passed"), wide], 1.0)
-    new = Scorecard("mine", outcomes(a="failed"), 1.0, keyword="fast")
+    new = Scorecard("mine", outcomes(a="failed"), 1.0, selection=Selection("fast"))
     told = ("backend", "", "compared in the tests that both have: all tests → -k fast")
     assert compared(old, new) == [("newly failing", "a", "passed → failed"), told]
     back = ("backend", "", "compared in the tests that both have: -k fast → all tests")

@@ -267,7 +267,7 @@ def test_every_test_is_told_as_it_ends_with_how_many_there_are(judged):
     told = []
     card = judge("numpy", keyword=KEYWORD, progress=lambda *news: told.append(news))
     assert card.passed
-    assert (card.limits, card.keyword) == (Limits(), KEYWORD)
+    assert (card.limits, card.selection.keyword) == (Limits(), KEYWORD)
     assert card.about["from"] == f"timernn {__version__}"
     assert card.about["describe"]["library"] == "numpy"
     assert card.about["dtypes"] == ["float32", "float64"]

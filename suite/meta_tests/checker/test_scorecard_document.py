@@ -38,7 +38,7 @@ def test_the_document_is_valid_and_sums_up_its_tests(document):
     ]
     assert {score["tensor"]: score["s"] for score in faulty["largest_scores"]} == {"dh": None, "dxs": 1.0, "hs": 12.0}
     assert all(test["message"] for test in faulty["tests"] if test["outcome"] != "passed")
-    assert (faulty["keyword"], faulty["limits"]["test_seconds"]) == ("not slow", 10.0)
+    assert (faulty["selection"]["keyword"], faulty["limits"]["test_seconds"]) == ("not slow", 10.0)
 
 
 def test_what_is_read_is_what_was_written(document, tmp_path):

@@ -100,7 +100,7 @@ def checked(in_work):
 
 def test_a_check_as_json_says_what_was_checked(checked):
     (card,) = checked["backends"]
-    assert (card["backend"], card["passed"], card["keyword"]) == ("numpy", True, "test_contract")
+    assert (card["backend"], card["passed"], card["selection"]["keyword"]) == ("numpy", True, "test_contract")
     assert list(card["groups"]) == ["contract"]
     assert card["counts"] == card["groups"]["contract"]["counts"]
     assert card["counts"]["passed"] == len(card["tests"]) == sum(card["counts"].values())

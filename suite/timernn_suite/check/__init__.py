@@ -4,7 +4,7 @@ from timernn_suite.check.document import Document, DocumentError
 from timernn_suite.check.judge import CheckError, judge
 from timernn_suite.check.publish import publish
 from timernn_suite.check.scorecard import GROUPS, Outcome, Scorecard
-from timernn_suite.check.worker import Limits
+from timernn_suite.check.worker import Limits, Selection
 
 __all__ = [
     "GROUPS",
@@ -14,6 +14,7 @@ __all__ = [
     "Limits",
     "Outcome",
     "Scorecard",
+    "Selection",
     "judge",
     "publish",
 ]

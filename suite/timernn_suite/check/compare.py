@@ -55,8 +55,9 @@ def changes(old: Document, new: Document) -> list[Change]:
 
 
 def _of_a_backend(old: Scorecard, new: Scorecard) -> Iterator[Change]:
-    if old.keyword != new.keyword:
-        selected = " → ".join("all tests" if card.keyword is None else f"-k {card.keyword}" for card in (old, new))
+    keywords = [card.selection.keyword for card in (old, new)]
+    if keywords[0] != keywords[1]:
+        selected = " → ".join("all tests" if keyword is None else f"-k {keyword}" for keyword in keywords)
         yield Change("backend", new.backend, "", f"compared in the tests that both have: {selected}")
         old, new = _only_tests_of(new, old), _only_tests_of(old, new)
     before, after = ({outcome.test: outcome for outcome in card.outcomes} for card in (old, new))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from timernn.registry import backend_origin
+from timernn_suite import conformance
 from timernn_suite.check.hearsay import fit_text, fit_value
 from timernn_suite.conformance.support.judged import JUDGED, Judged
 
@@ -21,6 +22,8 @@ from timernn_suite.conformance.support.judged import JUDGED, Judged
 EVENTS_VARIABLE = "TIMERNN_CHECK_EVENTS"
 STACKS_VARIABLE = "TIMERNN_CHECK_STACKS"
 DONE_VARIABLE = "TIMERNN_CHECK_DONE"
+#: The folder of the suite's tests.
+_SUITE = Path(conformance.__file__).parent
 #: What stands in for a test's id while the backend is asked what it is: it may die of the question.
 DESCRIPTION = "description of the backend"
 
@@ -87,6 +90,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         seconds=round(report.duration, 4),
         scores={name[2:]: value for name, value in report.user_properties if name.startswith("s:")},
         message=_message(report),
+        cases=dict(report.user_properties).get("cases"),
     )
 
 
@@ -128,4 +132,10 @@ def _message(report: pytest.TestReport | pytest.CollectReport) -> str | None:
     if isinstance(report.longrepr, tuple):  # a skip: file, line, reason
         return fit_text(report.longrepr[2].removeprefix("Skipped: "))
     crash = getattr(report.longrepr, "reprcrash", None)
-    return fit_text(str(crash.message if crash is not None else report.longrepr).removeprefix("Failed: "))
+    if crash is None:
+        return fit_text(str(report.longrepr).removeprefix("Failed: "))
+    # A test of the suite tells by itself what is wrong; of anything else one wants to know where it came from.
+    inside = Path(crash.path).parent == _SUITE
+    where = "" if inside else f" (raised in {'/'.join(Path(crash.path).parts[-2:])}:{crash.lineno})"
+    said, newline, more = str(crash.message).removeprefix("Failed: ").partition("\n")
+    return fit_text(said + where + newline + more)

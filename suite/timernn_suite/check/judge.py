@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from timernn_suite.check.scorecard import Outcome, Scorecard
-from timernn_suite.check.worker import Limits, Worker
+from timernn_suite.check.worker import Limits, Selection, Worker
 
 #: pytest's own exit codes for a run that took place, the last one for a run that had no test left.
 _RAN = (0, 1, 5)
@@ -30,6 +30,8 @@ def judge(
     *,
     limits: Limits | None = None,
     keyword: str | None = None,
+    cases: int = Selection.cases,
+    seed: int = Selection.seed,
     progress: Progress = lambda done, total, test: None,
 ) -> Scorecard:
     """Check one backend.
@@ -45,6 +47,10 @@ def judge(
         When to end a process.
     keyword : str, optional
         Only tests whose names match, as pytest's ``-k``.
+    cases : int
+        How many generated cases there are for each element type.
+    seed : int
+        Of the generated cases.
     progress : callable
         Told after each test how many are done, how many there are, and the test's id.
 
@@ -53,19 +59,19 @@ def judge(
     CheckError
         If the check could not take place.
     """
-    limits = limits or Limits()
+    limits, selection = limits or Limits(), Selection(keyword, cases, seed)
     start = time.monotonic()
     record = _Record(progress)
     with tempfile.TemporaryDirectory(prefix="timernn-check-") as folder:
         for turn in range(10_000):
-            worker = Worker(backend, Path(folder) / str(turn), list(record.done), keyword)
+            worker = Worker(backend, Path(folder) / str(turn), list(record.done), selection)
             try:
                 end = _watch(worker, record, limits, start + limits.total_seconds)
             finally:
                 worker.stop()
             if not record.take_end(end):
                 break
-    return Scorecard(backend, record.outcomes(), time.monotonic() - start, limits, keyword, record.about)
+    return Scorecard(backend, record.outcomes(), time.monotonic() - start, limits, selection, record.about)
 
 
 class _Record:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, Self
 
-from timernn_suite.check.worker import Limits
+from timernn_suite.check.worker import Limits, Selection
 
 #: Of the records that are written and read here; scorecard.schema.json says what is in them.
 SCHEMA = 1
@@ -68,6 +68,7 @@ class Outcome:
     seconds: float = 0.0
     message: str | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    cases: int | None = None  # how many generated ones it went through
 
     @property
     def group(self) -> str:
@@ -91,13 +92,16 @@ class Outcome:
             record["message"] = self.message
         if self.scores:
             record["scores"] = {tensor: _finite(score) for tensor, score in self.scores.items()}
+        if self.cases is not None:
+            record["cases"] = self.cases
         return record
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Return what ``as_record`` made a record of."""
         scores = {tensor: math.inf if score is None else score for tensor, score in record.get("scores", {}).items()}
-        return cls(record["test"], record["outcome"], record["seconds"], record.get("message"), scores)
+        seconds, message, cases = record["seconds"], record.get("message"), record.get("cases")
+        return cls(record["test"], record["outcome"], seconds, message, scores, cases)
 
 
 def _finite(score: float) -> float | None:
@@ -129,8 +133,8 @@ class Scorecard:
         Wall-clock time of the whole check.
     limits : Limits
         What the backend was allowed to use.
-    keyword : str or None
-        Which tests were asked for, as pytest's ``-k``; None for all.
+    selection : Selection
+        Which tests were asked for.
     about : mapping or None
         What the backend says of itself: ``name``, ``dtypes``, ``describe``, and ``from``, the distribution that
         registered it. None if it never got as far.
@@ -140,7 +144,7 @@ class Scorecard:
     outcomes: Sequence[Outcome]
     seconds: float
     limits: Limits = field(default_factory=Limits)
-    keyword: str | None = None
+    selection: Selection = field(default_factory=Selection)
     about: Mapping[str, Any] | None = None
 
     @property
@@ -169,6 +173,10 @@ class Scorecard:
         """Return how long the tests of one group or of all took."""
         return sum(outcome.seconds for outcome in self.of(group))
 
+    def cases(self) -> int:
+        """Return how many generated cases there were, over all element types."""
+        return sum(outcome.cases or 0 for outcome in self.outcomes)
+
     def largest_scores(self, group: str | None = None) -> dict[str, Score]:
         """Return each tensor's largest score."""
         largest: dict[str, Score] = {}
@@ -193,7 +201,7 @@ class Scorecard:
             "backend": self.backend,
             "about": None if self.about is None else dict(self.about),
             "passed": self.passed,
-            "keyword": self.keyword,
+            "selection": asdict(self.selection),
             "limits": asdict(self.limits),
             **self._sums(None, self.seconds),
             "groups": {
@@ -215,5 +223,5 @@ class Scorecard:
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Return what ``as_record`` made a record of; sums are made anew."""
         outcomes = [Outcome.from_record(test) for test in record["tests"]]
-        limits, about = Limits(**record["limits"]), record["about"]
-        return cls(record["backend"], outcomes, record["seconds"], limits, record["keyword"], about)
+        limits, selection = Limits(**record["limits"]), Selection(**record["selection"])
+        return cls(record["backend"], outcomes, record["seconds"], limits, selection, record["about"])

@@ -49,6 +49,25 @@ class Limits:
     output_mib: int = 16
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which tests are run.
+
+    Attributes
+    ----------
+    keyword : str or None
+        Only those whose names match, as pytest's ``-k``; None for all.
+    cases : int
+        How many generated cases there are for each element type.
+    seed : int
+        Of the generated cases.
+    """
+
+    keyword: str | None = None
+    cases: int = 200
+    seed: int = 0
+
+
 class Worker:
     """A running suite.
 
@@ -60,16 +79,16 @@ class Worker:
         A folder of this worker's own, for its events, its stacks and its settings.
     done : list of str
         Ids of tests that need not run again.
-    keyword : str, optional
-        Only tests whose names match, as pytest's ``-k``.
+    selection : Selection
+        Which tests are run.
     """
 
-    def __init__(self, backend: str, folder: Path, done: list[str], keyword: str | None) -> None:
+    def __init__(self, backend: str, folder: Path, done: list[str], selection: Selection) -> None:
         folder.mkdir()
         self.events, self._stacks = folder / "events.jsonl", folder / "stacks.txt"
         (folder / "done.txt").write_text("\n".join(done), encoding="utf-8")
         self._process = subprocess.Popen(
-            _command(backend, keyword, folder),
+            _command(backend, selection, folder),
             cwd=folder,
             env=_environment()
             | {
@@ -163,17 +182,18 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def _command(backend: str, keyword: str | None, folder: Path) -> list[str]:
+def _command(backend: str, selection: Selection, folder: Path) -> list[str]:
     # No settings of the user's own project may have a say. Where its environment lies inside the project, pytest
     # would find them above the suite: so it gets empty ones, and looks for no conftest above the suite's own.
     settings = folder / "pytest.ini"
     settings.write_text("[pytest]\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-c", str(settings), f"--confcutdir={_suite_folder()}"]
     command += ["--pyargs", "timernn_suite.conformance", "--rnn-backend", backend]
+    command += ["--rnn-cases", str(selection.cases), "--rnn-seed", str(selection.seed)]
     command += ["-p", "timernn_suite.conformance.plugin", "-p", "timernn_suite.check.events"]
     # Output is not captured, so that a flood of it is seen while it flows; the stack of a crash has a file of its own.
     command += ["-p", "no:cacheprovider", "-p", "no:faulthandler", "-q", "-s", "--tb=short"]
-    return command if keyword is None else [*command, "-k", keyword]
+    return command if selection.keyword is None else [*command, "-k", selection.keyword]
 
 
 def _suite_folder() -> Path:
@@ -186,5 +206,7 @@ def _suite_folder() -> Path:
 def _environment() -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # whatever else is installed must not change the verdict
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
+    # The process has another working folder, so what is relative to this one is made absolute.
+    paths = [str(Path(path).absolute()) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), *paths])
     return environment

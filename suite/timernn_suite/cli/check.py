@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from timernn import backend_statuses
-from timernn_suite.check import Document, Limits, Scorecard, judge, publish
+from timernn_suite.check import Document, Limits, Scorecard, Selection, judge, publish
 from timernn_suite.check.compare import changes
 from timernn_suite.cli.console import errors, output, print_json, progress_bar
 from timernn_suite.cli.options import Json
@@ -30,6 +31,12 @@ def command(
     keyword: Annotated[
         str | None, typer.Option("-k", metavar="EXPRESSION", help="Only tests whose names match, as pytest's -k.")
     ] = None,
+    cases: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Generated cases for each element type.")
+    ] = Selection.cases,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the generated cases: another one draws others.")
+    ] = Selection.seed,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -60,7 +67,8 @@ def command(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     wanted = list(dict.fromkeys(names or [status.name for status in backend_statuses() if status.available]))
-    document = Document([check_one(name, limits, keyword) for name in wanted], environment())
+    selection = Selection(keyword, cases, seed)
+    document = Document([check_one(name, limits, selection) for name in wanted], environment())
     if out is not None:
         publish(document, out)
     if as_json:
@@ -74,12 +82,13 @@ def command(
         raise typer.Exit(1)
 
 
-def check_one(name: str, limits: Limits | None = None, keyword: str | None = None) -> Scorecard:
+def check_one(name: str, limits: Limits | None = None, selection: Selection | None = None) -> Scorecard:
     """Check one backend with a progress bar."""
+    selected = asdict(selection or Selection())
     with progress_bar() as bar:
         task = bar.add_task(f"checking {name}", total=None, note="")
 
         def tell(done: int, total: int, test: str) -> None:
             bar.update(task, completed=done, total=total, note=test.partition("[")[0])
 
-        return judge(name, limits=limits, keyword=keyword, progress=tell)
+        return judge(name, limits=limits, progress=tell, **selected)

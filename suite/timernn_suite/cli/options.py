@@ -15,8 +15,8 @@ BackendName = Annotated[
         "-b",
         metavar="NAME",
         envvar="TIMERNN_BACKEND",
-        help="Backend: a registered name or module:Class. [default: numpy]",
-        show_default=False,
+        help="Backend: a registered name or module:Class.",
+        show_default="numpy",
     ),
 ]
 Data = Annotated[

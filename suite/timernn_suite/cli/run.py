@@ -43,7 +43,7 @@ def command(
     ] = None,
     corpus: CorpusName = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the report. [default: a new one under runs/]")
+        Path | None, typer.Option("--out", "-o", help="Folder for the report.", show_default="a new one under runs/")
     ] = None,
     data: Data = None,
     as_json: Json = False,

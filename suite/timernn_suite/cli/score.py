@@ -26,7 +26,7 @@ def command(
     ],
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", "-c", help="A run's folder or a checkpoint file. [default: the newest run]"),
+        typer.Option("--checkpoint", "-c", help="A run's folder or a checkpoint file.", show_default="the newest run"),
     ] = None,
     backend: BackendName = None,
     as_json: Json = False,

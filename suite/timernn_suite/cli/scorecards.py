@@ -9,21 +9,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from timernn_suite.check import GROUPS, Scorecard
+from timernn_suite.check import GROUPS, Outcome, Scorecard
 from timernn_suite.check.compare import Change
 from timernn_suite.check.scorecard import Score
 from timernn_suite.cli.console import output
+from timernn_suite.conformance.support.diagnosis import REPLAY
 from timernn_suite.conformance.support.tolerance import LIMIT
 
 #: Lines of a failure's message, and changes of a kind, that are shown; JSON has them all.
 _LINES, _CHANGES = 9, 10
+#: Tests that failed with the same message, and are named.
+_ALIKE = 3
 _COLOURS = {"newly failing": "red", "fails otherwise": "red", "s grew": "yellow", "newly passing": "green"}
 
 
 def show(card: Scorecard) -> None:
     """Print a scorecard."""
     verdict = "[bold green]passed" if card.passed else "[bold red]FAILED"
-    table = Table(title=f"{escape(card.backend)}: {verdict}[/] in {card.seconds:.1f} s", title_justify="left")
+    keyword = card.selection.keyword
+    part = "" if keyword is None else f", of the tests that match {escape(keyword)!r} alone,"
+    table = Table(title=f"{escape(card.backend)}: {verdict}[/]{part} in {card.seconds:.1f} s", title_justify="left")
     table.add_column("group")
     for heading in ("passed", "failed", "skipped", "known", "seconds", "largest s"):
         table.add_column(heading, justify="right")
@@ -42,10 +47,23 @@ def show(card: Scorecard) -> None:
     scores = card.largest_scores().values()
     if scores:
         output.print(f"s by tensor: {_by_tensor(scores)}", highlight=False)
+    alike: dict[str, list[Outcome]] = {}
     for failure in card.failures:
+        alike.setdefault(failure.message or failure.test, []).append(failure)
+    for message, failures in alike.items():
+        _show_failures(message, failures)
+
+
+def _show_failures(message: str, failures: Sequence[Outcome]) -> None:
+    """Print tests that failed with one and the same message."""
+    for failure in failures[:_ALIKE]:
         output.print(f"[red]{failure.outcome}[/] {escape(failure.test)}", highlight=False, soft_wrap=True)
-        for line in (failure.message or "").splitlines()[:_LINES]:
-            output.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
+    if len(failures) > _ALIKE:
+        output.print(f"and {len(failures) - _ALIKE} more tests", highlight=False)
+    lines = message.splitlines()
+    code = lines.index(REPLAY) if REPLAY in lines else len(lines)
+    for line in [*lines[: min(code, _LINES)], *lines[code : code + 3]]:  # code is worth nothing when it is cut
+        output.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
 
 
 def _by_tensor(scores: Iterable[Score]) -> str:

@@ -39,14 +39,14 @@ def command(
             "--recipe",
             "-r",
             metavar="NAME",
-            help=f"One of {', '.join(recipe_names())}, or a TOML file of your own. [default: markov]",
-            show_default=False,
+            help=f"One of {', '.join(recipe_names())}, or a TOML file of your own.",
+            show_default="markov",
         ),
     ] = None,
     backend: BackendName = None,
     corpus: CorpusName = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the run. [default: a new one under runs/]")
+        Path | None, typer.Option("--out", "-o", help="Folder of the run.", show_default="a new one under runs/")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")] = False,
     seed: Annotated[int | None, typer.Option(help="Of the first weights, instead of the recipe's.")] = None,

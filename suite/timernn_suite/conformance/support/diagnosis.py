@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+#: The line behind which the message of a generated case has code: an import and a call.
+REPLAY = "To see it again:"
 #: Tensors whose second axis is time.
 TIMED = ("hs", "dxs", "xs", "zs", "dzs")
 _HALF = "numbers of 11 bits, as float16 and TF32 have: is something inside computed in them?"

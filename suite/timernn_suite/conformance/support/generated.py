@@ -17,6 +17,7 @@ from timernn.contract import Array
 from timernn.registry import load_backend
 from timernn_suite.conformance.support import answers
 from timernn_suite.conformance.support.cases import Case, Sizes, draw
+from timernn_suite.conformance.support.diagnosis import REPLAY
 from timernn_suite.conformance.support.harness import Recorder, Subject
 from timernn_suite.conformance.support.layouts import REFUSALS, laid_out
 from timernn_suite.conformance.support.tolerance import Expected
@@ -41,11 +42,7 @@ def replay(backend: str, dtype: str, case: Generated) -> None:
 @contextmanager
 def replayable(subject: Subject, case: Generated) -> Iterator[None]:
     """Put the code that shows a failure again behind the failure's message."""
-    code = (
-        f"\nTo see it again:\n"
-        f"from {type(case).__module__} import *\n"
-        f"replay({subject.spec!r}, {subject.dtype!r}, {case!r})"
-    )
+    code = f"\n{REPLAY}\nfrom {type(case).__module__} import *\nreplay({subject.spec!r}, {subject.dtype!r}, {case!r})"
     try:
         yield
     except pytest.fail.Exception as failure:
