@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -71,6 +73,34 @@ def test_scores_of_any_size_have_a_finite_loss():
     assert math.isnan(perplexity_of(math.nan))
 
 
+def test_a_perplexity_is_infinite_only_beyond_the_largest_float():
+    assert perplexity_of(709.7) == math.exp(709.7) < math.inf
+    assert perplexity_of(709.8) == math.inf
+    assert perplexity_of(math.inf) == math.inf
+
+
+@pytest.mark.parametrize(("n", "V"), [(40_000, 101), (5, 200_000)])
+def test_scores_are_widened_by_blocks_of_a_mebibyte_or_a_row(n, V):
+    """A text's scores in float64 would fill the memory, and one row after the other would take long."""
+    scores = np.zeros((n, V), dtype=np.float32)
+    targets = np.zeros(n, dtype=np.int64)
+    tracemalloc.start()
+    try:
+        nll = nll_of_scores(scores, targets)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_allclose(nll, math.log(V), rtol=1e-13)
+    block = max(2**20, 8 * V)
+    assert 1.5 * block < peak - nll.nbytes < 2.5 * block  # a block is made while there is the one before
+
+
+def test_a_result_stays_as_it_was_found():
+    found = evaluate(model(), text(50), 0)
+    with pytest.raises(FrozenInstanceError):
+        found.nll = 0.0
+
+
 def test_a_model_gone_to_nan_says_so():
     found = evaluate_predictor(lambda inputs: np.full((len(inputs), 3), np.nan), text(9, V=3), 0)
     assert math.isnan(found.perplexity)
@@ -97,6 +127,18 @@ def test_progress_ends_at_the_last_token():
     told = []
     evaluate(model(), text(100), 0, time_size=30, progress=lambda done, total: told.append((done, total)))
     assert told == [(30, 100), (60, 100), (90, 100), (100, 100)]
+
+
+def test_what_is_evaluated_may_go_by_name_and_how_must():
+    def uniform(inputs):
+        return np.zeros((len(inputs), 8))
+
+    ids = text(20, V=8)
+    assert evaluate_predictor(predict=uniform, ids=ids, eos_id=0, time_size=7).tokens == 20
+    assert evaluate(model=model(), ids=ids, eos_id=0, time_size=7).tokens == 20
+    for call in (lambda: evaluate_predictor(uniform, ids, 0, 7), lambda: evaluate(model(), ids, 0, 7)):
+        with pytest.raises(TypeError, match="positional"):
+            call()
 
 
 def test_an_empty_text_is_refused():
