@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,66 @@ def test_the_complex_step_is_exact_where_a_difference_would_cancel():
     at = np.array([0.3, -1.7, 1e-9])
     gradient = oracle.complex_step(lambda x: np.sum(np.exp(x) * x**3), at)
     np.testing.assert_allclose(gradient, np.exp(at) * (at**3 + 3 * at**2), rtol=1e-14)
+
+
+def test_exact_means_the_machines_longest_type():
+    whole, halved = oracle.EXACT.take(np.arange(3, dtype=np.float32), np.array([0.5]))
+    assert whole.dtype == halved.dtype == np.longdouble
+    (moved,) = oracle.EXACT.take(np.array([1.0 + 2.0j]))
+    assert moved.dtype == np.clongdouble
+
+
+GRADS = [np.array([[3.0, -4.0], [12.0, 0.5]]), np.array([84.0, -0.25, 2.0])]
+NORM = math.sqrt(math.fsum(g * g for grad in GRADS for g in grad.flat))
+
+
+@pytest.mark.parametrize("max_norm", [0.5, 40.0, 0.999 * NORM])
+def test_clipping_leaves_the_direction_and_shortens_to_the_norm_that_is_allowed(max_norm):
+    clipped = oracle.clip_gradients(GRADS, max_norm)
+    assert clipped.pop("norm") == pytest.approx(NORM, rel=1e-15)
+    assert list(clipped) == ["0", "1"]
+    for got, grad in zip(clipped.values(), GRADS, strict=True):
+        np.testing.assert_allclose(got.astype(np.float64), grad * (max_norm / NORM), rtol=1e-15)
+
+
+@pytest.mark.parametrize("max_norm", [1.001 * NORM, 1e9])
+def test_clipping_changes_nothing_within_the_norm(max_norm):
+    clipped = oracle.clip_gradients(GRADS, max_norm)
+    assert clipped["norm"] == pytest.approx(NORM, rel=1e-15)
+    for index, grad in enumerate(GRADS):
+        np.testing.assert_array_equal(clipped[str(index)], grad)
+
+
+def test_clipping_nothing_but_zeros_gives_zeros():
+    clipped = oracle.clip_gradients([np.zeros(3)], 0.25)
+    assert float(clipped["norm"]) == 0.0
+    np.testing.assert_array_equal(clipped["0"], np.zeros(3))
+
+
+def test_gradient_descent_is_so_much_less_of_the_gradient():
+    got = oracle.sgd_update(np.array([1.0, -2.0, 0.5]), np.array([4.0, 0.5, -3.0]), 0.375)
+    np.testing.assert_array_equal(got["param"], [-0.5, -2.1875, 1.625])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_adam_divides_the_weighted_mean_of_the_gradients_by_the_root_of_that_of_their_squares(steps):
+    """Algorithm 1 without its recursion: the bias corrections make each moment a mean whose weights sum to 1."""
+    rates = {"learning_rate": 0.0625, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01}
+    random = np.random.default_rng(8)
+    first, grads = random.normal(size=(2, 3)), list(random.normal(size=(steps, 2, 3)))
+
+    def weights(beta, step):
+        return [(1 - beta) * beta ** (step - i) for i in range(1, step + 1)]
+
+    def mean(values, beta, step):
+        of = weights(beta, step)
+        return sum(w * value for w, value in zip(of, values, strict=False)) / sum(of)
+
+    squares, want = [grad**2 for grad in grads], first.copy()
+    for step in range(1, steps + 1):
+        want -= 0.0625 * mean(grads, 0.8, step) / (np.sqrt(mean(squares, 0.95, step)) + 0.01)
+    got = oracle.adam(first, grads, **rates)
+    np.testing.assert_allclose(got["param"].astype(np.float64), want, rtol=1e-13)
+    for name, values, beta in (("m", grads, 0.8), ("v", squares, 0.95)):
+        sums = sum(w * value for w, value in zip(weights(beta, steps), values, strict=True))
+        np.testing.assert_allclose(got[name].astype(np.float64), sums, rtol=1e-13, err_msg=name)
