@@ -93,8 +93,7 @@ def time_embedding(W: Array, ids: Array, dxs: Array, ar: Arithmetic = EXACT) -> 
     dW = np.zeros_like(W)
     for v in range(V):
         places = rows[flat == v]
-        if len(places) > 0:
-            dW[v] = ar.dot(np.ones(len(places)), places)
+        dW[v] = ar.dot(np.ones(len(places)), places)
     return {"xs": W[ids], "dW": dW}
 
 
@@ -142,7 +141,7 @@ def clip_gradients(grads: Sequence[Array], max_norm: float, ar: Arithmetic = EXA
     taken = ar.take(*grads)
     whole = np.concatenate([grad.reshape(-1) for grad in taken])
     norm = ar.rounded(np.sqrt(ar.dot(whole, whole)))
-    scale = ar.rounded(max_norm / norm) if norm > max_norm else norm.dtype.type(1)
+    scale = ar.rounded(max_norm / norm) if norm > max_norm else 1.0
     return {str(index): ar.rounded(grad * scale) for index, grad in enumerate(taken)} | {"norm": norm}
 
 
