@@ -140,5 +140,6 @@ def test_arrays_may_go_by_name_and_settings_must(backend):
     with pytest.raises(TypeError, match="positional"):
         TimeRNN(backend, *arrays.values(), True)
     assert TimeSoftmaxWithLoss(backend=backend, ignore_label=3).ignore_label == 3
+    assert TimeSoftmaxWithLoss(backend).ignore_label == -1
     with pytest.raises(TypeError, match="positional"):
         TimeSoftmaxWithLoss(backend, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -130,6 +131,29 @@ def test_the_complex_step_is_exact_where_a_difference_would_cancel():
     at = np.array([0.3, -1.7, 1e-9])
     gradient = oracle.complex_step(lambda x: np.sum(np.exp(x) * x**3), at)
     np.testing.assert_allclose(gradient, np.exp(at) * (at**3 + 3 * at**2), rtol=1e-14)
+
+
+def test_no_input_is_written_to():
+    """Not even one in the type that is computed in, of which no copy is taken."""
+    xs, h0, Wx, Wh, b, dhs = (array.astype(np.longdouble) for array in block((2, 7, 3, 4)))
+    states = oracle.time_rnn_forward(xs, h0, Wx, Wh, b)
+    ids, labels = np.array([[0, 2, 1], [2, 2, 0]]), np.array([[0, -1, 1], [2, 3, 0]])
+    embedding, dembedded = Wx, dhs[:, :3]
+    rates = {"learning_rate": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 0.01}
+    for function, arguments, settings in (
+        (oracle.time_rnn_forward, (xs, h0, Wx, Wh, b), {}),
+        (oracle.time_rnn_backward, (dhs, xs, states, Wx, Wh), {}),
+        (oracle.time_embedding, (embedding, ids, dembedded), {}),
+        (oracle.time_affine, (dhs, Wh, b, dhs), {}),
+        (oracle.time_softmax_with_loss, (dembedded, labels), {}),
+        (oracle.clip_gradients, ([Wx, Wh], 0.5), {}),
+        (oracle.sgd_update, (Wx, Wx, 0.5), {}),
+        (oracle.adam, (Wx, [Wx, Wx]), rates),
+    ):
+        before = copy.deepcopy(arguments)
+        function(*arguments, **settings)
+        for argument, value in zip(arguments, before, strict=True):
+            np.testing.assert_equal(argument, value, err_msg=function.__name__)
 
 
 def test_exact_means_the_machines_longest_type():

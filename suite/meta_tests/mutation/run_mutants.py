@@ -2,7 +2,7 @@
 
 It is cosmic-ray's ``init`` and ``exec`` with three things added: the operators of `operators`, mutants left out that
 are none, and a line that says how far it is. What it has found is in the session, so that it may be interrupted at
-any time and goes on with the next mutant; it begins anew if any file of the copy has changed since.
+any time and goes on with the next mutant; it begins anew if the sources or this target's tests have changed since.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ plugins.OPERATOR_PROVIDERS["timernn"] = Provider()  # type: ignore[assignment]
 
 #: A line about the progress every so many seconds.
 EVERY = 15.0
-#: Files that say what a survivor means, and have no say in whether it survives.
-AFTERWARDS = {"report.py", "equivalents.toml", "README.md"}
 
 
 class _WithoutAnnotations(ast.NodeTransformer):
@@ -132,12 +130,15 @@ def check_that_all_tests_pass(command: str) -> float:
     return time.monotonic() - begun
 
 
-def digest_of_the_copy() -> str:
-    """Return what changes when a source or a test does."""
+def digest_of_all_that_matters(config_file: Path, command: str) -> str:
+    """Return what changes with the sources, the tests that are run, what they share, or how mutants are made."""
+    tests = [Path(word) for word in shlex.split(command) if Path(word).is_file()]
+    shared = [*Path("suite/meta_tests").rglob("conftest.py"), *Path("suite/meta_tests/golden").iterdir()]
+    sources = [*Path("impls").rglob("*"), *Path("suite/timernn_suite").rglob("*"), Path("pyproject.toml")]
+    tools = [*Path(__file__).parent.glob("*s.py"), config_file]
     whole = hashlib.sha256()
-    for path in sorted(Path().glob("*/**/*")):
-        if path.is_file() and path.name not in AFTERWARDS:
-            whole.update(f"{path.as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for path in sorted({path.resolve() for path in (*tests, *shared, *sources, *tools) if path.is_file()}):
+        whole.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()
 
 
@@ -177,10 +178,10 @@ def main() -> None:
     os.environ.pop("TIMERNN_DATA", None)
     os.environ["TIMERNN_CACHE"] = str(session.parent.absolute() / "no corpus")
     known = json.loads(facts.read_text(encoding="utf-8")) if facts.exists() and session.exists() else {}
-    now = digest_of_the_copy()
+    now = digest_of_all_that_matters(config_file, config.test_command)
     if known.get("digest") != now:
         session.unlink(missing_ok=True)
-        command = " ".join(config.test_command.split())
+        command = " ".join(shlex.split(config.test_command))
         known = {"digest": now, "seconds": 0.0, "command": command, "tool": f"cosmic-ray {version('cosmic-ray')}"}
         prepare(config, session)
         facts.write_text(json.dumps(known), encoding="utf-8")

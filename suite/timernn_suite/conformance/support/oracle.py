@@ -58,7 +58,7 @@ def time_rnn_backward(
     """Return the gradients ``dxs, dh, dWx, dWh, db`` of Σ dhs·hs, by the chain rule from the last step to the first."""
     dhs, xs, states, Wx, Wh = ar.take(dhs, xs, states, Wx, Wh)
     N, T, D = xs.shape
-    H = Wh.shape[0]
+    H = len(Wh)
     dxs, dzs, dh = np.zeros_like(xs), np.zeros_like(dhs), np.zeros_like(states[0])
     for t in range(T - 1, -1, -1):
         h = states[t + 1]
