@@ -177,7 +177,7 @@ def evaluate_book(model: Rnnlm, ids: NDArray[Any]) -> Evaluation:
     for block in _epoch(batches):
         scores = np.asarray(model.backend.to_numpy(twin.predict(block[0])))
         dtype = str(scores.dtype)
-        pieces.append(nll_of_scores(scores.reshape(-1, scores.shape[2]), block[1].reshape(-1)))
+        pieces.append(nll_of_scores(scores.reshape(block[1].size, scores.shape[2]), block[1].ravel()))
     nll = np.concatenate(pieces)
     return Evaluation(BOOK_10X35, len(nll), math.fsum(nll), dtype)
 
