@@ -195,10 +195,25 @@ def test_gradient_descent_is_so_much_less_of_the_gradient():
     np.testing.assert_array_equal(got["param"], [-0.5, -2.1875, 1.625])
 
 
+def test_the_complex_step_leaves_the_real_part_where_it_is():
+    at, asked = np.array([[0.0, 1.5], [-2.0, 1e-40]]), []
+
+    def product(x):
+        asked.append(x)
+        return np.prod(x + 1.0)
+
+    oracle.complex_step(product, at)
+    assert len(asked) == 4
+    for moved in asked:
+        np.testing.assert_array_equal(moved.real, at)
+        assert np.count_nonzero(moved.imag) == 1
+
+
 @pytest.mark.parametrize("steps", [1, 2, 7])
-def test_adam_divides_the_weighted_mean_of_the_gradients_by_the_root_of_that_of_their_squares(steps):
+@pytest.mark.parametrize(("beta1", "beta2"), [(0.8, 0.95), (0.3, 0.4)])
+def test_adam_divides_the_weighted_mean_of_the_gradients_by_the_root_of_that_of_their_squares(steps, beta1, beta2):
     """Algorithm 1 without its recursion: the bias corrections make each moment a mean whose weights sum to 1."""
-    rates = {"learning_rate": 0.0625, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01}
+    rates = {"learning_rate": 0.0625, "beta1": beta1, "beta2": beta2, "epsilon": 0.01}
     random = np.random.default_rng(8)
     first, grads = random.normal(size=(2, 3)), list(random.normal(size=(steps, 2, 3)))
 
@@ -211,9 +226,14 @@ def test_adam_divides_the_weighted_mean_of_the_gradients_by_the_root_of_that_of_
 
     squares, want = [grad**2 for grad in grads], first.copy()
     for step in range(1, steps + 1):
-        want -= 0.0625 * mean(grads, 0.8, step) / (np.sqrt(mean(squares, 0.95, step)) + 0.01)
+        want -= 0.0625 * mean(grads, beta1, step) / (np.sqrt(mean(squares, beta2, step)) + 0.01)
     got = oracle.adam(first, grads, **rates)
     np.testing.assert_allclose(got["param"].astype(np.float64), want, rtol=1e-13)
-    for name, values, beta in (("m", grads, 0.8), ("v", squares, 0.95)):
+    for name, values, beta in (("m", grads, beta1), ("v", squares, beta2)):
         sums = sum(w * value for w, value in zip(weights(beta, steps), values, strict=True))
         np.testing.assert_allclose(got[name].astype(np.float64), sums, rtol=1e-13, err_msg=name)
+
+
+def test_adams_four_numbers_go_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        oracle.adam(np.ones(2), [np.ones(2)], 0.1, 0.9, 0.99, 0.01)

@@ -36,7 +36,7 @@ def loss_and_state(weights, state, ids, labels):
 def test_training_descends_by_the_gradient_of_each_blocks_own_loss_from_the_state_that_was_carried(weights, blocks):
     rate, state, now = 0.25, np.zeros((2, H)), weights
     losses, _ = oracle_lm.train(weights, blocks, rate)
-    assert len(losses) == len(blocks)
+    assert [type(loss) for loss in losses] == [float] * len(blocks)
     for index, block in enumerate(blocks):
         loss, carried = loss_and_state(now, state, *block)
         assert losses[index] == pytest.approx(float(loss), rel=1e-13)
