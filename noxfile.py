@@ -72,8 +72,8 @@ def mutation(session: nox.Session) -> None:
         for target in chosen:
             script = ["python", str(copy / "suite" / "meta_tests" / "mutation" / "run_mutants.py")]
             session.run(*script, str(tools / f"{target}.toml"), str(folder / f"{target}.sqlite"))
-    out = ROOT / "results" / "mutation" / "mutation.json" if chosen == targets else folder / "mutation.json"
-    session.run("python", str(tools / "report.py"), str(folder), str(out), commit.strip(), *chosen)
+    out = ROOT / "results" / "mutation" / "mutation.json" if set(chosen) == set(targets) else folder / "mutation.json"
+    session.run("python", str(tools / "report.py"), str(folder), str(out), commit.strip(), *sorted(chosen))
 
 
 @nox.session

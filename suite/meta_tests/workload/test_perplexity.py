@@ -33,23 +33,6 @@ def text(length, V=11, seed=0):
     return np.random.default_rng(seed).integers(0, V, length)
 
 
-@pytest.mark.parametrize("time_size", [1, 7, 35, 5000])
-def test_the_evaluator_returns_the_entropy_of_a_source_that_tells_its_probabilities(time_size):
-    source = MarkovSource(3, types=50, classes=6)
-    ids = source.sample(5000, "test")
-    asked = []
-
-    def predict(inputs):
-        start = sum(len(piece) for piece in asked)
-        asked.append(inputs)
-        return source.log_probabilities(ids, start, start + len(inputs))
-
-    found = evaluate_predictor(predict, ids, source.vocabulary.eos_id, time_size=time_size)
-    assert found.perplexity == pytest.approx(math.exp(source.sample_entropy(ids)), rel=1e-12)
-    # What it was given to predict from: <eos>, and then the text without its last token.
-    assert np.concatenate(asked).tolist() == [source.vocabulary.eos_id, *ids[:-1].tolist()]
-
-
 def test_every_token_counts_the_first_and_the_last_too():
     # Under a uniform model each token costs ln V, whichever it is.
     found = evaluate_predictor(lambda inputs: np.zeros((len(inputs), 8)), text(513, V=8), 0)
@@ -157,6 +140,23 @@ def test_the_textbooks_protocol_is_ten_streams_of_35_without_the_tail():
         scores = alone.predict(inputs[None, :])[0]
         surprise += list(nll_of_scores(scores, ids[stream * jump + 1 : stream * jump + 106]))
     assert found.nll == pytest.approx(math.fsum(surprise), rel=1e-12)
+
+
+@pytest.mark.parametrize("time_size", [1, 7, 35, 5000])
+def test_the_evaluator_returns_the_entropy_of_a_source_that_tells_its_probabilities(time_size):
+    source = MarkovSource(3, types=50, classes=6)
+    ids = source.sample(5000, "test")
+    asked = []
+
+    def predict(inputs):
+        start = sum(len(piece) for piece in asked)
+        asked.append(inputs)
+        return source.log_probabilities(ids, start, start + len(inputs))
+
+    found = evaluate_predictor(predict, ids, source.vocabulary.eos_id, time_size=time_size)
+    assert found.perplexity == pytest.approx(math.exp(source.sample_entropy(ids)), rel=1e-12)
+    # What it was given to predict from: <eos>, and then the text without its last token.
+    assert np.concatenate(asked).tolist() == [source.vocabulary.eos_id, *ids[:-1].tolist()]
 
 
 def test_both_protocols_have_their_sizes_on_the_penn_treebank(ptb_folder):

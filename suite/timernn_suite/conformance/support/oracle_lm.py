@@ -65,6 +65,6 @@ def perplexity(weights: Mapping[str, Array], ids: Array, eos_id: int) -> float:
     for token in ids:
         h = np.tanh(h @ w["Wh"] + w["embedding"][before] @ w["Wx"] + w["b"])
         z = h @ w["output_W"] + w["output_b"]
-        surprise.append(math.log(math.fsum(np.exp(z - z.max()))) + float(z.max() - z[token]))
+        surprise.append(math.log(math.fsum(np.exp(z - z.max()))) + (z.max() - z[token]))
         before = token
     return math.exp(math.fsum(surprise) / len(surprise))
