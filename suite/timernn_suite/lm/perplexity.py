@@ -163,7 +163,7 @@ def evaluate(
     twin = model.for_evaluation()
 
     def predict(inputs: NDArray[Any]) -> NDArray[Any]:
-        scores: NDArray[Any] = np.asarray(model.backend.to_numpy(twin.predict(inputs[None, :])))[0]
+        scores: NDArray[Any] = model.backend.to_numpy(twin.predict(inputs[None, :]))[0]
         return scores
 
     return evaluate_predictor(predict, ids, eos_id, time_size=time_size, progress=progress)
@@ -172,12 +172,12 @@ def evaluate(
 def evaluate_book(model: Rnnlm, ids: NDArray[Any]) -> Evaluation:
     """Return the perplexity of ``ids`` by ``book-10x35``; the model's own state is left as it was."""
     twin = model.for_evaluation()
-    batches = Batches(np.asarray(ids), 10, 35)
+    batches = Batches(ids, 10, 35)
     pieces, dtype = [], ""
-    for block in _epoch(batches):
-        scores = np.asarray(model.backend.to_numpy(twin.predict(block[0])))
+    for inputs, targets in _epoch(batches):
+        scores = model.backend.to_numpy(twin.predict(inputs))
         dtype = str(scores.dtype)
-        pieces.append(nll_of_scores(scores.reshape(block[1].size, scores.shape[2]), block[1].ravel()))
+        pieces.append(nll_of_scores(scores.reshape(targets.size, scores.shape[2]), targets.ravel()))
     nll = np.concatenate(pieces)
     return Evaluation(BOOK_10X35, len(nll), math.fsum(nll), dtype)
 
