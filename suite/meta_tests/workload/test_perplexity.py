@@ -106,8 +106,9 @@ def test_scores_come_to_numpy_by_the_backends_own_conversion(evaluator, monkeypa
     assert evaluator(tested).perplexity == pytest.approx(11, rel=1e-14)
 
 
-def test_the_record_loses_nothing():
-    found = evaluate(model(), text(50), 0)
+@pytest.mark.parametrize("evaluator", [lambda m: evaluate(m, text(50), 0), lambda m: evaluate_book(m, text(800))])
+def test_the_record_loses_nothing(evaluator):
+    found = evaluator(model())
     record = json.loads(json.dumps(found.as_record()))
     assert float.fromhex(record["nll_hex"]) == found.nll
     assert math.exp(record["nll"] / record["tokens"]) == record["perplexity"]
