@@ -89,6 +89,33 @@ def false_alarms(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Change oracle, perplexity, batches and layers in one place at a time: 95 % must be noticed. Half an hour.
+
+    Arguments choose targets. Interrupted, it goes on where it was; what is mutated is a copy.
+    """
+    session.install("cosmic-ray==8.7.*", *TEST_TOOLS)
+    tools = ROOT / "suite" / "meta_tests" / "mutation"
+    targets = sorted(config.stem for config in tools.glob("*.toml") if config.stem != "equivalents")
+    chosen = session.posargs or targets
+    commit = str(session.run("git", "describe", "--always", "--dirty", "--abbrev=12", silent=True, external=True))
+    folder = Path(session.create_tmp()).absolute()
+    copy = folder / "source"
+    shutil.rmtree(copy, ignore_errors=True)
+    for name in ("impls", "suite"):  # without compiled files, which Python may take for those of a mutant
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
+    session.install("-e", str(copy))
+    with session.chdir(copy):
+        for target in chosen:
+            script = ["python", str(copy / "suite" / "meta_tests" / "mutation" / "run_mutants.py")]
+            session.run(*script, str(tools / f"{target}.toml"), str(folder / f"{target}.sqlite"))
+    out = ROOT / "results" / "mutation" / "mutation.json" if set(chosen) == set(targets) else folder / "mutation.json"
+    session.run("python", str(tools / "report.py"), str(folder), str(out), commit.strip(), *sorted(chosen))
+
+
+@nox.session
 def golden(session: nox.Session) -> None:
     """Make the golden vectors anew, in 60 digits, and see that they are those that are kept; --write keeps the new."""
     session.install("numpy", "mpmath>=1.3")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import math
+
 import numpy as np
 import pytest
 
@@ -128,3 +131,109 @@ def test_the_complex_step_is_exact_where_a_difference_would_cancel():
     at = np.array([0.3, -1.7, 1e-9])
     gradient = oracle.complex_step(lambda x: np.sum(np.exp(x) * x**3), at)
     np.testing.assert_allclose(gradient, np.exp(at) * (at**3 + 3 * at**2), rtol=1e-14)
+
+
+def test_no_input_is_written_to():
+    """Not even one in the type that is computed in, of which no copy is taken."""
+    xs, h0, Wx, Wh, b, dhs = (array.astype(np.longdouble) for array in block((2, 7, 3, 4)))
+    states = oracle.time_rnn_forward(xs, h0, Wx, Wh, b)
+    ids, labels = np.array([[0, 2, 1], [2, 2, 0]]), np.array([[0, -1, 1], [2, 3, 0]])
+    embedding, dembedded = Wx, dhs[:, :3]
+    rates = {"learning_rate": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 0.01}
+    for function, arguments, settings in (
+        (oracle.time_rnn_forward, (xs, h0, Wx, Wh, b), {}),
+        (oracle.time_rnn_backward, (dhs, xs, states, Wx, Wh), {}),
+        (oracle.time_embedding, (embedding, ids, dembedded), {}),
+        (oracle.time_affine, (dhs, Wh, b, dhs), {}),
+        (oracle.time_softmax_with_loss, (dembedded, labels), {}),
+        (oracle.clip_gradients, ([Wx, Wh], 0.5), {}),
+        (oracle.sgd_update, (Wx, Wx, 0.5), {}),
+        (oracle.adam, (Wx, [Wx, Wx]), rates),
+    ):
+        before = copy.deepcopy(arguments)
+        function(*arguments, **settings)
+        for argument, value in zip(arguments, before, strict=True):
+            np.testing.assert_equal(argument, value, err_msg=function.__name__)
+
+
+def test_exact_means_the_machines_longest_type():
+    whole, halved = oracle.EXACT.take(np.arange(3, dtype=np.float32), np.array([0.5]))
+    assert whole.dtype == halved.dtype == np.longdouble
+    (moved,) = oracle.EXACT.take(np.array([1.0 + 2.0j]))
+    assert moved.dtype == np.clongdouble
+
+
+GRADS = [np.array([[3.0, -4.0], [12.0, 0.5]]), np.array([84.0, -0.25, 2.0])]
+NORM = math.sqrt(math.fsum(g * g for grad in GRADS for g in grad.flat))
+
+
+@pytest.mark.parametrize("max_norm", [0.5, 40.0, 0.999 * NORM])
+def test_clipping_leaves_the_direction_and_shortens_to_the_norm_that_is_allowed(max_norm):
+    clipped = oracle.clip_gradients(GRADS, max_norm)
+    assert clipped.pop("norm") == pytest.approx(NORM, rel=1e-15)
+    assert list(clipped) == ["0", "1"]
+    for got, grad in zip(clipped.values(), GRADS, strict=True):
+        np.testing.assert_allclose(got.astype(np.float64), grad * (max_norm / NORM), rtol=1e-15)
+
+
+@pytest.mark.parametrize("max_norm", [1.001 * NORM, 1e9])
+def test_clipping_changes_nothing_within_the_norm(max_norm):
+    clipped = oracle.clip_gradients(GRADS, max_norm)
+    assert clipped["norm"] == pytest.approx(NORM, rel=1e-15)
+    for index, grad in enumerate(GRADS):
+        np.testing.assert_array_equal(clipped[str(index)], grad)
+
+
+def test_clipping_nothing_but_zeros_gives_zeros():
+    clipped = oracle.clip_gradients([np.zeros(3)], 0.25)
+    assert float(clipped["norm"]) == 0.0
+    np.testing.assert_array_equal(clipped["0"], np.zeros(3))
+
+
+def test_gradient_descent_is_so_much_less_of_the_gradient():
+    got = oracle.sgd_update(np.array([1.0, -2.0, 0.5]), np.array([4.0, 0.5, -3.0]), 0.375)
+    np.testing.assert_array_equal(got["param"], [-0.5, -2.1875, 1.625])
+
+
+def test_the_complex_step_leaves_the_real_part_where_it_is():
+    at, asked = np.array([[0.0, 1.5], [-2.0, 1e-40]]), []
+
+    def product(x):
+        asked.append(x)
+        return np.prod(x + 1.0)
+
+    oracle.complex_step(product, at)
+    assert len(asked) == 4
+    for moved in asked:
+        np.testing.assert_array_equal(moved.real, at)
+        assert np.count_nonzero(moved.imag) == 1
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize(("beta1", "beta2"), [(0.8, 0.95), (0.3, 0.4)])
+def test_adam_divides_the_weighted_mean_of_the_gradients_by_the_root_of_that_of_their_squares(steps, beta1, beta2):
+    """Algorithm 1 without its recursion: the bias corrections make each moment a mean whose weights sum to 1."""
+    rates = {"learning_rate": 0.0625, "beta1": beta1, "beta2": beta2, "epsilon": 0.01}
+    random = np.random.default_rng(8)
+    first, grads = random.normal(size=(2, 3)), list(random.normal(size=(steps, 2, 3)))
+
+    def weights(beta, step):
+        return [(1 - beta) * beta ** (step - i) for i in range(1, step + 1)]
+
+    def mean(values, beta, step):
+        of = weights(beta, step)
+        return sum(w * value for w, value in zip(of, values, strict=False)) / sum(of)
+
+    squares, want = [grad**2 for grad in grads], first.copy()
+    for step in range(1, steps + 1):
+        want -= 0.0625 * mean(grads, beta1, step) / (np.sqrt(mean(squares, beta2, step)) + 0.01)
+    got = oracle.adam(first, grads, **rates)
+    np.testing.assert_allclose(got["param"].astype(np.float64), want, rtol=1e-13)
+    for name, values, beta in (("m", grads, beta1), ("v", squares, beta2)):
+        sums = sum(w * value for w, value in zip(weights(beta, steps), values, strict=True))
+        np.testing.assert_allclose(got[name].astype(np.float64), sums, rtol=1e-13, err_msg=name)
+
+
+def test_adams_four_numbers_go_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        oracle.adam(np.ones(2), [np.ones(2)], 0.1, 0.9, 0.99, 0.01)

@@ -114,14 +114,24 @@ def test_a_numpy_integer_is_a_size():
     assert Batches(np.arange(100), np.int64(2), np.int32(3)).positions(0).shape == (2, 3)
 
 
+def test_the_smallest_integers_of_numpy_are_counted_with_as_ones_that_never_overflow():
+    batches = Batches(np.arange(1000), np.int8(100), np.int8(3))
+    assert (batches.jump, batches.iterations_per_epoch) == (9, 3)
+    with pytest.raises(ShapeError, match=r"; at least 301 are needed$"):
+        Batches(np.arange(300), np.int8(100), np.int8(3))
+
+
 @pytest.mark.parametrize("tokens", [0, 1, 50])
 def test_a_text_too_short_for_one_block_is_refused_with_the_sizes(tokens):
     with pytest.raises(ShapeError, match=rf"^ids: {tokens} tokens .*batch_size=10 .*time_size=5; at least 51"):
         Batches(np.arange(tokens), 10, 5)
 
 
-def test_a_text_just_long_enough_for_one_block_is_taken():
-    assert Batches(np.arange(51), 10, 5).iterations_per_epoch == 1
+@pytest.mark.parametrize(("N", "T"), [(10, 5), (3, 5), (1, 1)])
+def test_a_text_just_long_enough_for_one_block_is_taken(N, T):
+    assert Batches(np.arange(N * T + 1), N, T).iterations_per_epoch == 1
+    with pytest.raises(ShapeError, match=f"; at least {N * T + 1} are needed$"):
+        Batches(np.arange(N * T), N, T)
 
 
 @pytest.mark.parametrize("ids", [np.arange(9.0), [1, 2, 3], np.array(["a"] * 9)])
@@ -130,12 +140,19 @@ def test_ids_that_are_no_integer_array_are_refused(ids):
         Batches(ids, 1, 1)
 
 
-def test_ids_of_another_rank_are_refused():
-    with pytest.raises(ShapeError, match=r"^ids: shape must be \(tokens,\), got \(3, 3\)"):
-        Batches(np.arange(9).reshape(3, 3), 1, 1)
+@pytest.mark.parametrize("ids", [np.arange(9).reshape(3, 3), np.array(9)])
+def test_ids_of_another_rank_are_refused(ids):
+    with pytest.raises(ShapeError) as caught:
+        Batches(ids, 1, 1)
+    assert str(caught.value) == f"ids: shape must be (tokens,), got {ids.shape}"
 
 
 @pytest.mark.parametrize("time_index", [-5, -1, 1, 7])
 def test_a_count_of_blocks_is_not_taken_for_a_time_index(time_index):
     with pytest.raises(ValueError, match=r"^time_index: counts tokens"):
         Batches(np.arange(100), 2, 5).at(time_index)
+
+
+def test_no_block_lies_before_the_first():
+    with pytest.raises(ValueError, match=r"^time_index: .* got -1$"):
+        Batches(np.arange(100), 2, 1).at(-1)  # a multiple of T, like every integer

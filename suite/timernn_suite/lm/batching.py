@@ -47,11 +47,11 @@ class Batches:
         self.batch_size = _positive("batch_size", batch_size)
         self.time_size = _positive("time_size", time_size)
         self.size = len(ids) - 1
-        self.jump = self.size // batch_size
+        self.jump = self.size // self.batch_size
         if self.iterations_per_epoch < 1:
             raise ShapeError(
                 f"ids: {len(ids)} tokens don't make one block of batch_size={batch_size} by time_size={time_size}; "
-                f"at least {batch_size * time_size + 1} are needed"
+                f"at least {self.batch_size * self.time_size + 1} are needed"
             )
         self._ids = ids
 
@@ -80,7 +80,8 @@ class Batches:
             )
         starts = np.arange(self.batch_size, dtype=np.int64) * self.jump
         times = time_index + np.arange(self.time_size, dtype=np.int64)
-        return np.asarray((starts[:, None] + times) % self.size)
+        positions: NDArray[np.int64] = (starts[:, None] + times) % self.size
+        return positions
 
     def at(self, time_index: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return a block's inputs and targets, int32 (N, T) each, new and the caller's own.

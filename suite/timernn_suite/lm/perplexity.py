@@ -25,8 +25,8 @@ from timernn_suite.lm.rnnlm import Rnnlm
 PTB_C1 = "ptb-c1"
 BOOK_10X35 = "book-10x35"
 
-#: Scores are taken to float64 so many bytes at a time, to keep the temporary arrays in a core's cache.
-_BLOCK_BYTES = 1 << 20
+#: So many scores are taken to float64 at a time, 1 MiB, to keep the temporary arrays in a core's cache.
+_BLOCK_SCORES = 1 << 17
 
 #: From inputs ``ids (n,)`` to the scores ``(n, V)`` of the token after each, the state carried from call to call.
 Predictor = Callable[[NDArray[Any]], NDArray[Any]]
@@ -73,7 +73,10 @@ class Evaluation:
 
 def perplexity_of(mean_nll: float) -> float:
     """Return exp of a mean loss in nats; infinity beyond the range of a float, NaN for NaN."""
-    return math.exp(mean_nll) if not mean_nll > 709 else math.inf
+    try:
+        return math.exp(mean_nll)
+    except OverflowError:
+        return math.inf
 
 
 def nll_of_scores(scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
@@ -92,7 +95,7 @@ def nll_of_scores(scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.flo
     """
     n, V = scores.shape
     nll = np.empty(n)
-    rows = max(1, _BLOCK_BYTES // (8 * V))
+    rows = max(1, _BLOCK_SCORES // V)
     with np.errstate(invalid="ignore", over="ignore"):  # a model that has gone to NaN says so by its perplexity
         for start in range(0, n, rows):
             part = scores[start : start + rows].astype(np.float64)
@@ -137,7 +140,7 @@ def evaluate_predictor(
     pieces: list[NDArray[np.float64]] = []
     dtype = ""
     for start in range(0, len(ids), time_size):
-        targets = np.asarray(ids[start : start + time_size])
+        targets = ids[start : start + time_size]
         inputs = np.empty(len(targets), dtype=np.int32)
         inputs[0] = eos_id if start == 0 else ids[start - 1]
         inputs[1:] = targets[:-1]
@@ -160,7 +163,7 @@ def evaluate(
     twin = model.for_evaluation()
 
     def predict(inputs: NDArray[Any]) -> NDArray[Any]:
-        scores: NDArray[Any] = np.asarray(model.backend.to_numpy(twin.predict(inputs[None, :])))[0]
+        scores: NDArray[Any] = model.backend.to_numpy(twin.predict(inputs[None, :]))[0]
         return scores
 
     return evaluate_predictor(predict, ids, eos_id, time_size=time_size, progress=progress)
@@ -169,12 +172,12 @@ def evaluate(
 def evaluate_book(model: Rnnlm, ids: NDArray[Any]) -> Evaluation:
     """Return the perplexity of ``ids`` by ``book-10x35``; the model's own state is left as it was."""
     twin = model.for_evaluation()
-    batches = Batches(np.asarray(ids), 10, 35)
+    batches = Batches(ids, 10, 35)
     pieces, dtype = [], ""
-    for block in _epoch(batches):
-        scores = np.asarray(model.backend.to_numpy(twin.predict(block[0])))
+    for inputs, targets in _epoch(batches):
+        scores = model.backend.to_numpy(twin.predict(inputs))
         dtype = str(scores.dtype)
-        pieces.append(nll_of_scores(scores.reshape(-1, scores.shape[2]), block[1].reshape(-1)))
+        pieces.append(nll_of_scores(scores.reshape(targets.size, scores.shape[2]), targets.ravel()))
     nll = np.concatenate(pieces)
     return Evaluation(BOOK_10X35, len(nll), math.fsum(nll), dtype)
 

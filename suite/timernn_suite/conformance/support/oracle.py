@@ -58,7 +58,7 @@ def time_rnn_backward(
     """Return the gradients ``dxs, dh, dWx, dWh, db`` of Σ dhs·hs, by the chain rule from the last step to the first."""
     dhs, xs, states, Wx, Wh = ar.take(dhs, xs, states, Wx, Wh)
     N, T, D = xs.shape
-    H = Wh.shape[0]
+    H = len(Wh)
     dxs, dzs, dh = np.zeros_like(xs), np.zeros_like(dhs), np.zeros_like(states[0])
     for t in range(T - 1, -1, -1):
         h = states[t + 1]
@@ -88,7 +88,7 @@ def time_rnn(
 def time_embedding(W: Array, ids: Array, dxs: Array, ar: Arithmetic = EXACT) -> dict[str, Array]:
     """Return ``xs`` and ``dW``; a row of ``dW`` is the sum over the places where its id stands."""
     W, dxs = ar.take(W, dxs)
-    flat, rows = ids.reshape(-1), dxs.reshape(-1, W.shape[1])
+    flat, rows = ids.ravel(), dxs.reshape(ids.size, W.shape[1])
     dW = np.zeros_like(W)
     for v in np.unique(flat):
         places = rows[flat == v]
@@ -100,9 +100,10 @@ def time_affine(xs: Array, W: Array, b: Array, dzs: Array, ar: Arithmetic = EXAC
     """Return ``zs`` and the gradients ``dxs, dW, db``."""
     xs, W, b, dzs = ar.take(xs, W, b, dzs)
     N, T, H = xs.shape
-    rows, drows = xs.reshape(N * T, H), dzs.reshape(N * T, -1)
+    V = len(b)
+    rows, drows = xs.reshape(N * T, H), dzs.reshape(N * T, V)
     return {
-        "zs": ar.rounded(ar.dot(rows, W) + b).reshape(N, T, -1),
+        "zs": ar.rounded(ar.dot(rows, W) + b).reshape(N, T, V),
         "dxs": ar.dot(drows, W.T).reshape(N, T, H),
         "dW": ar.dot(rows.T, drows),
         "db": ar.dot(np.ones(N * T), drows),
@@ -118,7 +119,7 @@ def time_softmax_with_loss(
     """
     (zs,) = ar.take(zs)
     V = zs.shape[2]
-    rows, labels = zs.reshape(-1, V), ts.reshape(-1)
+    rows, labels = zs.reshape(ts.size, V), ts.ravel()
     counted = np.flatnonzero(labels != ignore_label)
     dzs = np.zeros_like(rows)
     if len(counted) == 0:
@@ -138,9 +139,9 @@ def time_softmax_with_loss(
 def clip_gradients(grads: Sequence[Array], max_norm: float, ar: Arithmetic = EXACT) -> dict[str, Array]:
     """Return the clipped gradients as ``0``, ``1``, …, and ``norm``, the l2 norm over all of them before clipping."""
     taken = ar.take(*grads)
-    whole = np.concatenate([grad.reshape(-1) for grad in taken])
+    whole = np.concatenate([grad.ravel() for grad in taken])
     norm = ar.rounded(np.sqrt(ar.dot(whole, whole)))
-    scale = ar.rounded(max_norm / norm) if norm > max_norm else norm.dtype.type(1)
+    scale = ar.rounded(max_norm / norm) if norm > max_norm else 1.0
     return {str(index): ar.rounded(grad * scale) for index, grad in enumerate(taken)} | {"norm": norm}
 
 
