@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from timernn_suite.check import Document, Limits, Outcome, Scorecard
+from timernn_suite.check import Document, Limits, Outcome, Scorecard, Selection
 from timernn_suite.corpus.cache import cache_folder
 from timernn_suite.corpus.ptb import ptb_status
 
@@ -61,8 +61,8 @@ def document() -> Document:
     described = {"name": HOSTILE, "dtypes": ["float32"], "describe": {"library": HOSTILE, "parts": [1]}, "from": None}
     return Document(
         [
-            Scorecard("sound", sound, 3.5, Limits(), None, described | {"name": "sound", "from": "outside 1.0"}),
-            Scorecard(HOSTILE, faulty, 15.0, Limits(test_seconds=10.0), "not slow", described),
+            Scorecard("sound", sound, 3.5, Limits(), Selection(), described | {"name": "sound", "from": "outside 1.0"}),
+            Scorecard(HOSTILE, faulty, 15.0, Limits(test_seconds=10.0), Selection("not slow"), described),
         ],
         {"timernn": "0.1.0", "date": "2026-01-31T12:00:00+00:00", "processor": "an abacus"},
     )

@@ -135,7 +135,7 @@ def _message(report: pytest.TestReport | pytest.CollectReport) -> str | None:
     if crash is None:
         return fit_text(str(report.longrepr).removeprefix("Failed: "))
     # A test of the suite tells by itself what is wrong; of anything else one wants to know where it came from.
-    inside = Path(crash.path).parent == _SUITE
+    inside = Path(crash.path).is_relative_to(_SUITE)
     where = "" if inside else f" (raised in {'/'.join(Path(crash.path).parts[-2:])}:{crash.lineno})"
     said, newline, more = str(crash.message).removeprefix("Failed: ").partition("\n")
     return fit_text(said + where + newline + more)
