@@ -62,8 +62,14 @@ def loss(case: Case, *, ignore_label: int = -1, dloss: float = 1.0) -> Expected:
 
 
 def clipping(grads: Sequence[Array], max_norm: float) -> Expected:
-    """Return the clipped gradients as ``0``, ``1``, …, and the ``norm`` before."""
-    return Expected(lambda ar: oracle.clip_gradients(grads, max_norm, ar), str(grads[0].dtype))
+    """Return the clipped gradients as ``grads[0]``, ``grads[1]``, …, and the ``norm`` before."""
+
+    def ask(ar: oracle.Arithmetic) -> dict[str, Array]:
+        found = oracle.clip_gradients(grads, max_norm, ar)
+        norm = found.pop("norm")
+        return {f"grads[{index}]": grad for index, grad in found.items()} | {"norm": norm}
+
+    return Expected(ask, str(grads[0].dtype))
 
 
 def _wide(*arrays: Array) -> tuple[Array, ...]:

@@ -231,10 +231,7 @@ class Clipping:
         random = np.random.default_rng(self.seed)
         grads = [(self.scale * random.standard_normal(shape)).astype(subject.dtype) for shape in self.shapes]
         limit = self.part * float(np.sqrt(sum(np.sum(grad.astype(np.float64) ** 2) for grad in grads)))
-        clipped, norm = subject.backend.clip_gradients([subject.array(grad) for grad in grads], limit)
-        got = {str(index): subject.numpy(grad) for index, grad in enumerate(clipped)}
-        got["norm"] = subject.numpy(norm).astype(subject.dtype)
-        subject.judge(answers.clipping(grads, limit), got, record)
+        subject.judge(answers.clipping(grads, limit), subject.run_clipping(grads, limit), record)
 
 
 def _array(subject: Subject, values: np.ndarray[Any, Any], layout: str) -> Array:

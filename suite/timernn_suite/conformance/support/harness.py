@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,12 @@ class Subject:
         loss = self.forward(layer, case.zs, case.ts)
         back = layer.backward() if dloss == 1.0 else layer.backward(dloss)
         return {"loss": loss, "dzs": self.numpy(back)}
+
+    def run_clipping(self, grads: Sequence[Any], max_norm: float) -> dict[str, np.ndarray[Any, Any]]:
+        """Clip gradients and return what `support.answers.clipping` expects."""
+        clipped, norm = self.backend.clip_gradients([self.array(grad) for grad in grads], max_norm)
+        got = {f"grads[{index}]": self.numpy(grad) for index, grad in enumerate(clipped)}
+        return got | {"norm": self.numpy(norm).astype(self.dtype)}  # a scalar of any type
 
     def judge(self, expected: Expected, got: dict[str, np.ndarray[Any, Any]], record: Recorder) -> None:
         """Assert that every tensor is of this element type and as near the oracle as rounding explains."""
