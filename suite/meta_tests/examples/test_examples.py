@@ -38,7 +38,7 @@ def test_it_registers_itself_and_can_run_here(name):
 
 @every_example
 def test_it_passes_the_whole_suite_by_its_name(name):
-    card = judge(name, limits=Limits(total_seconds=1500), cases=500)
+    card = judge(name, limits=Limits(total_seconds=1500, test_seconds=900), cases=500)
     assert card.failures == []
     assert card.cases() >= 2 * 500
     assert card.passed
