@@ -102,3 +102,12 @@ def test_the_gravest_comes_first(document):
     before, after = (Scorecard("mine", tests, 1.0) for tests in (old, new))
     found = changes(*(Document(cards, document.environment) for cards in ([before], [document.cards[0], after])))
     assert [change.kind for change in found] == list(KINDS)
+
+
+def test_other_generated_cases_are_told_and_their_s_not_compared(compared):
+    few = Scorecard("mine", [Outcome("g", "passed", scores={"hs": 1.0}, cases=20)], 1.0)
+    many = Scorecard(
+        "mine", [Outcome("g", "passed", scores={"hs": 4.0}, cases=900)], 1.0, selection=Selection(cases=900)
+    )
+    told = ("backend", "", "s compared without the generated cases: 200 of seed 0 → 900 of seed 0")
+    assert compared(few, many) == [told]

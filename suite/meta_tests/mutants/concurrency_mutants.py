@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import ClassVar
 
@@ -36,12 +35,18 @@ class ResultReadBeforeItIsThere(Sound):
     """Work is queued, and reading its result doesn't wait for it."""
 
     killed_by = "test_threads.py::test_what_is_read_is_what_was_computed"
+    _queue: ClassVar[list] = []
 
     def time_rnn_forward(self, xs, h_prev, **rest):
+        self.synchronize()
         hs, cache = super().time_rnn_forward(xs, h_prev, **rest)
         late = np.zeros_like(hs)
-        threading.Timer(0.002, lambda: np.copyto(late, hs)).start()
+        self._queue.append((late, hs))
         return late, cache
+
+    def synchronize(self):
+        while self._queue:
+            np.copyto(*self._queue.pop())
 
 
 class CompiledForOtherWeights(Sound):

@@ -29,7 +29,7 @@ MODULES = (
     "concurrency_mutants",
 )
 _SPEC = re.compile(rf"\b(?:{'|'.join(MODULES)}|sound):\w+")
-_LIMIT = 280.0
+_LIMIT = 1000.0
 
 # The mutants lie beside the tests and not in the package: nobody who installs timernn gets them.
 sys.path.insert(0, str(HERE))
@@ -58,6 +58,7 @@ class Verdict:
     failed: list[str] = field(default_factory=list)
     laws: list[str] = field(default_factory=list)
     passed: int = 0
+    skipped: int = 0
     seconds: float = 0.0
 
     def killed_by(self, test: str) -> bool:
@@ -135,6 +136,7 @@ def count(outcome: dict, verdict: Verdict) -> None:
             verdict.laws.append(outcome["test"].partition("[")[0])
     else:
         verdict.passed += outcome["outcome"] == "passed"
+        verdict.skipped += outcome["outcome"] == "skipped"
 
 
 @pytest.fixture(scope="session")

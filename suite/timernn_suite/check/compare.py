@@ -60,6 +60,9 @@ def _of_a_backend(old: Scorecard, new: Scorecard) -> Iterator[Change]:
         selected = " → ".join("all tests" if keyword is None else f"-k {keyword}" for keyword in keywords)
         yield Change("backend", new.backend, "", f"compared in the tests that both have: {selected}")
         old, new = _only_tests_of(new, old), _only_tests_of(old, new)
+    drawn = [f"{card.selection.cases} of seed {card.selection.seed}" for card in (old, new)]
+    if drawn[0] != drawn[1]:  # more cases have a larger s among them, whatever the backend
+        yield Change("backend", new.backend, "", f"s compared without the generated cases: {' → '.join(drawn)}")
     before, after = ({outcome.test: outcome for outcome in card.outcomes} for card in (old, new))
     for test, outcome in after.items():
         if test not in before:
@@ -70,6 +73,8 @@ def _of_a_backend(old: Scorecard, new: Scorecard) -> Iterator[Change]:
     for test, outcome in before.items():
         if test not in after:
             yield Change("gone test", new.backend, test, outcome.outcome)
+    if drawn[0] != drawn[1]:
+        old, new = _without_generated(old), _without_generated(new)
     scores = old.largest_scores()
     for tensor, score in new.largest_scores().items():
         if tensor in scores and score.s > max(GROWN_FACTOR * scores[tensor].s, GROWN_BY + scores[tensor].s):
@@ -79,6 +84,10 @@ def _of_a_backend(old: Scorecard, new: Scorecard) -> Iterator[Change]:
 def _only_tests_of(other: Scorecard, card: Scorecard) -> Scorecard:
     tests = {outcome.test for outcome in other.outcomes}
     return replace(card, outcomes=[outcome for outcome in card.outcomes if outcome.test in tests])
+
+
+def _without_generated(card: Scorecard) -> Scorecard:
+    return replace(card, outcomes=[outcome for outcome in card.outcomes if outcome.cases is None])
 
 
 def _kind(*, was_bad: bool, is_bad: bool, passes: bool) -> str:

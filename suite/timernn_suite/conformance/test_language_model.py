@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from timernn_suite.conformance.support import oracle_lm
-from timernn_suite.conformance.support.oracle import EXACT
 from timernn_suite.conformance.support.tolerance import LIMIT, Expected
 from timernn_suite.corpus import Corpus, CorpusError, load_corpus
 from timernn_suite.corpus.markov import MarkovSource
@@ -135,25 +134,29 @@ def test_the_textbooks_chapter_5_run_is_followed_loss_by_loss(subject, seed, rec
     trainer = Trainer(subject.backend, recipe, corpus)
     want = np.array(GOLDEN["first_losses"][seed])
     got = np.array([float(subject.numpy(trainer.step()[0])) for _ in want])
-    score = float(np.max(np.abs(got - want) / (chapter_5_spread() * want)))
+    # Both the reference run and this one are off by that much.
+    score = float(np.max(np.abs(got - want) / (math.sqrt(2) * chapter_5_spread() * want)))
     record_property("s:losses", score)
     assert score <= LIMIT
 
 
 @lru_cache
 def chapter_5_spread():
-    """Return how far rounding may move each loss, as a part of it: in float32, in which the reference run was made."""
-    want, recipe = np.array(GOLDEN["first_losses"]["0"]), load_recipe("chapter5")
+    """Return how far rounding may move each loss, as a part of it: in float32, in which the reference run was made.
+
+    It is the spread around the oracle's own run. Around the reference's losses, whatever sets that run apart from
+    this project's would count as rounding.
+    """
+    steps, recipe = len(GOLDEN["first_losses"]["0"]), load_recipe("chapter5")
     ids = penn_treebank().train[: recipe.train_tokens]
     batches = Batches(ids, recipe.batch_size, recipe.time_size)
-    blocks = [batches.at(step * recipe.time_size) for step in range(len(want))]
+    blocks = [batches.at(step * recipe.time_size) for step in range(steps)]
     first = initial_weights(
         int(ids.max()) + 1, recipe.embedding_size, recipe.hidden_size, seed=0, scheme=recipe.initialisation
     )
 
     def ask(ar):
-        if ar is EXACT:
-            return {"losses": want}
         return {"losses": oracle_lm.train(first, blocks, recipe.learning_rate, ar)["losses"]}
 
-    return Expected(ask, "float32").spread["losses"] / want
+    expected = Expected(ask, "float32")
+    return expected.spread["losses"] / expected.values["losses"].astype(np.float64)

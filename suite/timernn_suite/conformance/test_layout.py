@@ -91,37 +91,22 @@ def test_a_view_gives_what_its_copy_gives_in_the_time_layers(subject, layout):
 
 def test_read_only_arrays_are_welcome(subject):
     case = subject.case()
-    arrays = [subject.array(a) for a in (case.Wx, case.Wh, case.b, case.xs, case.dhs, case.h0)]
-    for array in arrays:
-        if hasattr(array, "setflags"):
-            array.setflags(write=False)
-    Wx, Wh, b, xs, dhs, h0 = arrays
-    layer = subject.backend.time_rnn(Wx, Wh, b)
-    layer.set_state(h0)
-    got = subject.numpy(layer.forward(xs))
-    want = subject.block(subject.time_rnn(case, h0=case.h0), case.xs, case.dhs)
-    np.testing.assert_array_equal(got, want["hs"])
-    np.testing.assert_array_equal(subject.numpy(layer.backward(dhs)), want["dxs"])
+    view = viewer(subject, "read-only")
+    layer = subject.backend.time_rnn(view(case.Wx), view(case.Wh), view(case.b))
+    layer.set_state(view(case.h0))
+    got = {"hs": subject.numpy(layer.forward(view(case.xs))), "dxs": subject.numpy(layer.backward(view(case.dhs)))}
+    want = subject.run_block(case)
+    assert_same_bits(got, {name: want[name] for name in got})
 
 
 def test_the_other_byte_order_gives_the_same(subject):
     case = subject.case()
-
-    def swapped(value):
-        return value.astype(value.dtype.newbyteorder(">"))
-
-    try:
-        Wx, Wh, b, xs, dhs, ids, W = (
-            subject.backend.asarray(swapped(a))
-            for a in (case.Wx, case.Wh, case.b, case.xs, case.dhs, case.ids, case.embedding)
-        )
-    except (TypeError, ValueError) as refusal:
-        pytest.skip(f"the library has no other byte order: {refusal}")
-    layer = subject.backend.time_rnn(Wx, Wh, b)
-    got = {"hs": subject.numpy(layer.forward(xs)), "dxs": subject.numpy(layer.backward(dhs))}
-    want = subject.block(subject.time_rnn(case), case.xs, case.dhs)
+    view = viewer(subject, "other byte order")
+    layer = subject.backend.time_rnn(view(case.Wx), view(case.Wh), view(case.b))
+    got = {"hs": subject.numpy(layer.forward(view(case.xs))), "dxs": subject.numpy(layer.backward(view(case.dhs)))}
+    want = subject.run_block(case, from_state=False)
     assert_same_bits(got, {name: want[name] for name in got})
-    embedded = subject.numpy(subject.backend.time_embedding(W).forward(ids))
+    embedded = subject.numpy(subject.backend.time_embedding(view(case.embedding)).forward(view(case.ids)))
     np.testing.assert_array_equal(embedded, case.embedding[case.ids], strict=True)
 
 

@@ -13,7 +13,7 @@ from timernn.contract import Array
 #: From a NumPy array, and what makes a backend array of one, to a backend array of the same values.
 Layout = Callable[[NDArray[Any], Callable[[Any], Array]], Array]
 #: What an array library without views, strides or flags raises when it is asked for one.
-REFUSALS = (TypeError, ValueError, AttributeError, IndexError, NotImplementedError)
+REFUSALS = (TypeError, ValueError, AttributeError, IndexError, RuntimeError)  # NotImplementedError among the last
 
 
 def _read_only(values: NDArray[Any], array: Callable[[Any], Array]) -> Array:
