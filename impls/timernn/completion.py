@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from timernn.contract import FLOAT_DTYPES, Array, Backend, MinimalBackend
+from timernn.contract import FLOAT_DTYPES, Array, Backend, DTypeError, MinimalBackend
 from timernn.numpy_backend import NumpyBackend
 
 
@@ -66,15 +66,17 @@ class CompletedBackend:
 
     def time_embedding(self, W: Array) -> Any:
         """Build NumPy's embedding behind a conversion."""
-        return HostedLayer(self, self._host.time_embedding(self.to_numpy(W)), [W])
+        return HostedLayer(self, self._host.time_embedding(self.to_numpy(W)), [W], ("ids",), "dxs")
 
     def time_affine(self, W: Array, b: Array) -> Any:
         """Build NumPy's affine layer behind a conversion."""
-        return HostedLayer(self, self._host.time_affine(self.to_numpy(W), self.to_numpy(b)), [W, b])
+        host = self._host.time_affine(self.to_numpy(W), self.to_numpy(b))
+        return HostedLayer(self, host, [W, b], ("xs",), "dzs")
 
     def time_softmax_with_loss(self, *, ignore_label: int = -1) -> Any:
         """Build NumPy's softmax with loss behind a conversion."""
-        layer = HostedLayer(self, self._host.time_softmax_with_loss(ignore_label=ignore_label), [])
+        host = self._host.time_softmax_with_loss(ignore_label=ignore_label)
+        layer = HostedLayer(self, host, [], ("zs", "ts"), "dloss")
         layer.ignore_label = ignore_label
         return layer
 
@@ -119,8 +121,11 @@ class HostedLayer:
 
     ignore_label: int
 
-    def __init__(self, backend: CompletedBackend, host: Any, params: list[Array]) -> None:
+    def __init__(
+        self, backend: CompletedBackend, host: Any, params: list[Array], inputs: tuple[str, ...], gradient: str
+    ) -> None:
         self._backend = backend
+        self._inputs, self._gradient = inputs, gradient  # what they are called, for messages
         self._host = host
         self.params = params
         self.grads = [backend.asarray(grad) for grad in host.grads]
@@ -128,13 +133,25 @@ class HostedLayer:
     def forward(self, *arrays: Array) -> Array:
         """Run the NumPy layer forward on the current parameters."""
         self._host.params[:] = [self._backend.to_numpy(param) for param in self.params]
-        result = self._host.forward(*(self._backend.to_numpy(array) for array in arrays))
+        result = self._host.forward(
+            *(self._to_host(name, array) for name, array in zip(self._inputs, arrays, strict=True))
+        )
         return self._backend.asarray(result)
 
     def backward(self, *gradients: Array) -> Array:
         """Run the NumPy layer backward and bring its gradients over."""
         result = self._host.backward(
-            *(g if isinstance(g, float | int) else self._backend.to_numpy(g) for g in gradients)
+            *(g if isinstance(g, float | int) else self._to_host(self._gradient, g) for g in gradients)
         )
         self.grads[:] = [self._backend.asarray(grad) for grad in self._host.grads]
         return None if result is None else self._backend.asarray(result)
+
+    def _to_host(self, argument: str, array: Array) -> Any:
+        """Convert an argument; what the backend's own conversion can't take is no array of its library."""
+        try:
+            return self._backend.to_numpy(array)
+        except Exception as refusal:
+            raise DTypeError(
+                f"{argument}: must be an array of {self._backend.name}, got {type(array).__name__}, which its "
+                f"to_numpy doesn't take: {refusal}"
+            ) from refusal

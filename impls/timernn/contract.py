@@ -62,6 +62,10 @@ class BackendUnavailable(RuntimeError):  # noqa: N818 - the word for a state of 
     """A backend can't run on this machine; the message is the reason."""
 
 
+class BackendBroken(BackendUnavailable):
+    """A backend's own code failed while it was loaded; the message says how and where. No state of the machine."""
+
+
 class UnknownBackend(ValueError):  # noqa: N818 - reads as what it is
     """No backend goes by that name."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from timernn.completion import complete
-from timernn.contract import Backend, BackendUnavailable, MinimalBackend, UnknownBackend
+from timernn.contract import Backend, BackendBroken, BackendUnavailable, MinimalBackend, UnknownBackend
 
 GROUP = "timernn.backends"
 DEFAULT = "numpy"
@@ -33,12 +34,15 @@ class BackendStatus:
         The backend itself when it can run here.
     reason : str or None
         Why it can't run here.
+    broken : bool
+        Whether that is a fault of its own code, such as a slip of the pen, and no state of the machine.
     """
 
     name: str
     origin: str
     backend: Backend | None
     reason: str | None
+    broken: bool = False
 
     @property
     def available(self) -> bool:
@@ -59,7 +63,8 @@ def backend_statuses() -> list[BackendStatus]:
         try:
             statuses.append(BackendStatus(name, origin, _load(name), None))
         except BackendUnavailable as unavailable:
-            statuses.append(BackendStatus(name, origin, None, str(unavailable)))
+            broken = isinstance(unavailable, BackendBroken)
+            statuses.append(BackendStatus(name, origin, None, str(unavailable), broken))
     return statuses
 
 
@@ -84,13 +89,15 @@ def load_backend(spec: str | None = None) -> Backend:
         If no backend is registered under that name, or the class can't be found in the module.
     BackendUnavailable
         If it can't run on this machine; the message is the reason.
+    BackendBroken
+        If its own code fails while it is loaded; one of those too.
     """
     if spec is None:
         spec = os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT
     try:
         return _load(spec)
     except BackendUnavailable as reason:
-        raise BackendUnavailable(f"backend {spec!r} can't run here: {reason}") from reason
+        raise type(reason)(f"backend {spec!r} can't run here: {reason}") from reason
 
 
 def _load(spec: str) -> Backend:
@@ -131,9 +138,21 @@ def _build(name: str, target: str, load: Callable[[], Any], where: str = "in thi
         if isinstance(missing, ModuleNotFoundError) and missing.name == module:
             raise BackendUnavailable(f"its module {module} is not {where}") from missing
         raise BackendUnavailable(f"{missing}") from missing
+    except (BackendUnavailable, UnknownBackend):
+        raise
+    except Exception as fault:
+        raise BackendBroken(f"{type(fault).__name__}: {fault}{_place(fault)}") from fault
     if not isinstance(instance, MinimalBackend):
         raise UnknownBackend(f"{target} is not a backend: it needs the methods rnn and time_rnn")
     return complete(instance, name)
+
+
+def _place(fault: Exception) -> str:
+    """Return where an exception was raised, by file and line; a syntax error says it itself."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    if isinstance(fault, SyntaxError) or not frames:
+        return ""
+    return f" (raised in {'/'.join(Path(frames[-1].filename).parts[-2:])}:{frames[-1].lineno})"
 
 
 def _import_class(spec: str) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 import numpy as np
+import pytest
 
 from timernn import load_backend
-from timernn.contract import Backend
+from timernn.contract import Backend, DTypeError
 from timernn_suite.check import GROUPS, judge
 
 MINIMAL = "minimal_backend:MinimalBackend"
@@ -83,3 +84,18 @@ def test_a_warning_about_nan_is_no_failure_even_where_warnings_are_errors(write_
     done = run_suite("plain_backend:PlainBackend", "-k", "test_numerics", "-W", "error")
     assert done.returncode == 0, done.stdout
     assert "14 passed" in done.stdout
+
+
+def test_what_the_conversion_does_not_take_is_refused_by_the_arguments_name(write_backend, monkeypatch, tmp_path):
+    """A layer that timernn fills in doesn't blame the author's conversion for somebody else's argument."""
+    write_backend("strict_outsider", "import minimal_backend as m\nclass Strict(m.MinimalBackend):\n" + STRICT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    backend = load_backend("strict_outsider:Strict")
+    with pytest.raises(DTypeError, match=r"ids: must be an array of .*, got NoneType"):
+        backend.time_embedding(np.ones((3, 2))).forward(None)
+
+
+STRICT = """
+    def to_numpy(self, array):
+        return array.copy()
+"""

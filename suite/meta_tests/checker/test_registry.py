@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import EntryPoint
+
 import pytest
 
 from timernn import BackendUnavailable, UnknownBackend, registry
+from timernn.contract import BackendBroken
 
 UNABLE = """
 from timernn import BackendUnavailable
@@ -51,3 +55,31 @@ def test_every_registered_backend_has_a_status_with_its_distribution():
     assert statuses["numpy"].available
     assert statuses["numpy"].origin.startswith("timernn ")
     assert all(status.available or status.reason for status in statuses.values())
+
+
+BROKEN = {
+    "class Mine((Backend):\n    pass\n": r"SyntaxError: .*\(broken_here.py, line 1\)",
+    "class Mine:\n    def __init__(self):\n        self.pool = nowhere\n": r"NameError: .*/broken_here.py:3\)",
+}
+
+
+@pytest.mark.parametrize("source", BROKEN)
+def test_code_that_fails_is_told_in_a_line_with_its_place(source, tmp_path, monkeypatch):
+    (tmp_path / "broken_here.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "broken_here", raising=False)
+    with pytest.raises(BackendBroken, match=f"'broken_here:Mine' can't run here: {BROKEN[source]}"):
+        registry.load_backend("broken_here:Mine")
+
+
+def test_one_that_is_broken_keeps_no_other_from_being_found(tmp_path, monkeypatch):
+    (tmp_path / "broken_there.py").write_text("import numpy as\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = registry._registered()
+    broken = EntryPoint("broken", "broken_there:Mine", registry.GROUP)
+    monkeypatch.setattr(registry, "_registered", lambda: known | {"broken": broken})
+    statuses = {status.name: status for status in registry.backend_statuses()}
+    assert statuses["numpy"].available
+    assert not statuses["numpy"].broken
+    assert statuses["broken"].broken
+    assert statuses["broken"].reason.startswith("SyntaxError: ")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import timernn
 from timernn.registry import backend_origin
 from timernn_suite import conformance
 from timernn_suite.check.hearsay import fit_text, fit_value
@@ -136,6 +137,27 @@ def _message(report: pytest.TestReport | pytest.CollectReport) -> str | None:
         return fit_text(str(report.longrepr).removeprefix("Failed: "))
     # A test of the suite tells by itself what is wrong; of anything else one wants to know where it came from.
     inside = Path(crash.path).is_relative_to(_SUITE)
-    where = "" if inside else f" (raised in {'/'.join(Path(crash.path).parts[-2:])}:{crash.lineno})"
+    where = "" if inside else f" (raised in {_place(crash.path, crash.lineno)}{_caller(report.longrepr, crash.path)})"
     said, newline, more = str(crash.message).removeprefix("Failed: ").partition("\n")
     return fit_text(said + where + newline + more)
+
+
+def _place(path: str, line: int) -> str:
+    return f"{'/'.join(Path(path).parts[-2:])}:{line}"
+
+
+def _caller(longrepr: Any, raised_in: str) -> str:
+    """Return the innermost line that is neither a library's nor ours, where that isn't the one that raised."""
+    entries = getattr(getattr(longrepr, "reprtraceback", None), "reprentries", [])
+    lines = [found for entry in entries if (found := getattr(entry, "reprfileloc", None)) is not None]
+    own = [line for line in lines if not _is_installed(line.path)]
+    if not own or Path(own[-1].path).resolve() == Path(raised_in).resolve():
+        return ""
+    return f", called from {_place(own[-1].path, own[-1].lineno)}"
+
+
+def _is_installed(path: str) -> bool:
+    """Whether a file is part of a library or of ours, however that was installed."""
+    ours = {_SUITE.parent, Path(timernn.__file__).parent}
+    absolute = Path(path).absolute()
+    return "site-packages" in absolute.parts or any(absolute.is_relative_to(folder) for folder in ours)

@@ -227,5 +227,5 @@ def _reason(output: str, died_of: str) -> str:
     lines = [line.strip("! ").removeprefix("_pytest.outcomes.Exit: ") for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if "--rnn-backend" in line or "known_failures" in line]
     if telling:
-        return telling[-1]
+        return telling[-1].removeprefix("--rnn-backend: ")  # an option of pytest's, which nobody gave here
     return f"the suite ended with {died_of}:\n" + "\n".join(lines[-15:])

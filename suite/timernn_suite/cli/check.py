@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from timernn import backend_statuses
 from timernn_suite.check import Document, Limits, Scorecard, Selection, judge, publish
@@ -51,7 +52,7 @@ def command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Also say what changed since an older check: its scorecard.json, or what --json printed.",
+            help="Also say what changed since an older check: its --out, its scorecard.json, or what --json printed.",
             show_default=False,
         ),
     ] = None,
@@ -63,14 +64,20 @@ def command(
     Each backend runs in processes of its own: a crash, a hang, a full memory or a flood of output costs one test.
     """
     limits = Limits(timeout, test_timeout, memory, output_limit)
+    if diff is not None and diff.is_dir():  # what --out wrote
+        diff = diff / "scorecard.json"
     older = None if diff is None else Document.read(diff)  # what is wrong with it is said before the long work
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
+    unable = [] if names else [status for status in backend_statuses() if not status.available]
+    for status in unable:
+        errors.print(f"[yellow]{status.name} can't run here:[/] {escape(str(status.reason))}", highlight=False)
     wanted = list(dict.fromkeys(names or [status.name for status in backend_statuses() if status.available]))
     selection = Selection(keyword, cases, seed)
     document = Document([check_one(name, limits, selection) for name in wanted], environment())
     if out is not None:
         publish(document, out)
+        errors.print(f"wrote {escape(str(out / 'index.html'))}", highlight=False, soft_wrap=True)
     if as_json:
         print_json(document.as_record())
     else:
@@ -78,7 +85,7 @@ def command(
             show(card)
     if older is not None:
         show_changes(changes(older, document), str(diff), errors if as_json else output)
-    if not document.passed:
+    if not document.passed or any(status.broken for status in unable):
         raise typer.Exit(1)
 
 

@@ -32,7 +32,7 @@ def _named(spec: str) -> Judged:
 
 
 def _registered() -> list[Judged]:
-    found = [Judged(status.name, status.backend, status.reason) for status in backend_statuses()]
+    found = [Judged(status.name, status.backend, status.reason, status.broken) for status in backend_statuses()]
     if not any(judged.backend for judged in found):
         pytest.exit("no registered backend can run here", returncode=USAGE_ERROR)
     return found

@@ -14,6 +14,7 @@ METHODS = ("asarray", "to_numpy", "synchronize", "describe", "clip_gradients", "
 
 def test_can_run_here(registered):
     """The one place where a backend that can't run shows up, with its reason."""
+    assert not registered.broken, registered.reason
     if registered.reason is not None:
         pytest.skip(f"{registered.name}: {registered.reason}")
     assert registered.backend is not None

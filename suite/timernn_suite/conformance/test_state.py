@@ -38,7 +38,7 @@ def test_reset_state_forgets(subject):
     subject.block(layer, case.xs, case.dhs)
     subject.block(layer, case.dhs[:, :, :4], case.dhs)
     layer.reset_state()
-    assert layer.h is None
+    assert layer.h is None, "h must be None after reset_state()"
     assert_same_bits(subject.block(layer, case.xs, case.dhs), fresh)
 
 

@@ -19,7 +19,7 @@ from timernn_suite.conformance.support import answers
 from timernn_suite.conformance.support.cases import Case, Sizes, draw
 from timernn_suite.conformance.support.diagnosis import REPLAY
 from timernn_suite.conformance.support.harness import Recorder, Subject
-from timernn_suite.conformance.support.layouts import REFUSALS, laid_out
+from timernn_suite.conformance.support.layouts import REFUSALS, LayoutRefused, laid_out
 from timernn_suite.conformance.support.tolerance import Expected
 
 #: Tensors as a layer returned them, by the oracle's names.
@@ -242,8 +242,10 @@ class Clipping:
 
 def _array(subject: Subject, values: np.ndarray[Any, Any], layout: str) -> Array:
     """Return a backend array of that layout, or a plain one where the library has none such."""
-    made = laid_out(values, layout, subject.array)
-    return subject.array(values) if made is None else made
+    try:
+        return laid_out(values, layout, subject.array)
+    except LayoutRefused:
+        return subject.array(values)
 
 
 def _has_type(subject: Subject, dtype: str) -> bool:

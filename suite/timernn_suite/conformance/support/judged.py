@@ -11,11 +11,12 @@ from timernn.contract import Backend
 
 @dataclass(frozen=True)
 class Judged:
-    """A backend that is judged in this run, or the reason why it is skipped."""
+    """A backend that is judged in this run, or the reason why it is skipped, or fails if it is ``broken``."""
 
     name: str
     backend: Backend | None
     reason: str | None
+    broken: bool = False
 
 
 #: In pytest's configuration, once the suite's tests are collected.

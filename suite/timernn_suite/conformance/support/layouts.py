@@ -23,11 +23,20 @@ def _read_only(values: NDArray[Any], array: Callable[[Any], Array]) -> Array:
     return made
 
 
+def _swapped(made: Array, axis: int) -> Array:
+    """Return a view with its first axis and another changed about, by NumPy's method or the array API's function."""
+    if hasattr(made, "swapaxes"):
+        return made.swapaxes(0, axis)
+    axes = list(range(made.ndim))
+    axes[0], axes[axis] = axes[axis], axes[0]
+    return made.__array_namespace__().permute_dims(made, tuple(axes))
+
+
 VIEWS: dict[str, Layout] = {
-    "transposed": lambda values, array: array(np.ascontiguousarray(values.swapaxes(0, -1))).swapaxes(0, -1),
-    "time first": lambda values, array: array(np.ascontiguousarray(values.swapaxes(0, 1))).swapaxes(0, 1),
+    "transposed": lambda values, array: _swapped(array(np.ascontiguousarray(values.swapaxes(0, -1))), -1),
+    "time first": lambda values, array: _swapped(array(np.ascontiguousarray(values.swapaxes(0, 1))), 1),
     "every other": lambda values, array: array(np.repeat(values, 2, axis=-1))[..., ::2],
-    "backwards": lambda values, array: array(np.ascontiguousarray(values[::-1]))[::-1],
+    "backwards": lambda values, array: array(np.ascontiguousarray(values[::-1]))[::-1, ...],
     "part of a larger one": lambda values, array: array(np.pad(values, [(1, 2)] * values.ndim))[
         (slice(1, -2),) * values.ndim
     ],
@@ -40,11 +49,21 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
-def laid_out(values: NDArray[Any], layout: str, array: Callable[[Any], Array]) -> Array | None:
-    """Return a backend array of that layout, or None where the library has none such or the rank is too low."""
+class LayoutRefused(Exception):  # noqa: N818 - no mistake of anybody's
+    """The library has no such array; the message is its own."""
+
+
+def laid_out(values: NDArray[Any], layout: str, array: Callable[[Any], Array]) -> Array:
+    """Return a backend array of that layout; one with a single axis has its times nowhere else than first.
+
+    Raises
+    ------
+    LayoutRefused
+        If the library has none such.
+    """
     if layout == "time first" and values.ndim < 2:
-        return None
+        layout = "plain"
     try:
         return LAYOUTS[layout](values, array)
-    except REFUSALS:
-        return None
+    except REFUSALS as refusal:
+        raise LayoutRefused(f"{type(refusal).__name__}: {refusal}") from refusal
