@@ -40,6 +40,12 @@ def command(
             table.add_row(status.expected.name, describe(status), *_found(status))
         output.print(table)
         output.print(f"cache: {escape(str(cache_folder()))}", highlight=False, soft_wrap=True)
+        if not all(status.ok for status in statuses):
+            output.print(
+                "looked for in --data or TIMERNN_DATA, then in the cache; 'timernn data --fetch' downloads it",
+                highlight=False,
+                soft_wrap=True,
+            )
     if verify and not all(status.ok for status in statuses):
         raise typer.Exit(1)
 
