@@ -97,7 +97,9 @@ def load_backend(spec: str | None = None) -> Backend:
     try:
         return _load(spec)
     except BackendUnavailable as reason:
-        raise type(reason)(f"backend {spec!r} can't run here: {reason}") from reason
+        # Not of the reason's own class: an outsider's may be built from something else than a message.
+        kind = BackendBroken if isinstance(reason, BackendBroken) else BackendUnavailable
+        raise kind(f"backend {spec!r} can't run here: {reason}") from reason
 
 
 def _load(spec: str) -> Backend:

@@ -21,6 +21,16 @@ class WithoutDevice:
     def rnn(self, Wx, Wh, b): ...
 
     def time_rnn(self, Wx, Wh, b, *, stateful=False): ...
+
+
+class TooOld(BackendUnavailable):
+    def __init__(self, what, needed):
+        super().__init__(f"{what} must be {needed}")
+
+
+class WithOldDriver:
+    def __init__(self):
+        raise TooOld("the driver", "12 or newer")
 """
 
 
@@ -34,6 +44,11 @@ def unable(tmp_path, monkeypatch):
 def test_what_cannot_run_is_an_error_and_nothing_else_steps_in(unable):
     with pytest.raises(BackendUnavailable, match="'unable_here:WithoutDevice' can't run here: this machine has no"):
         registry.load_backend(unable)
+
+
+def test_a_reason_of_a_class_of_the_backends_own_is_told_like_any_other(unable):
+    with pytest.raises(BackendUnavailable, match="can't run here: the driver must be 12 or newer"):
+        registry.load_backend("unable_here:WithOldDriver")
 
 
 def test_the_environment_variable_chooses_the_backend(unable, monkeypatch):

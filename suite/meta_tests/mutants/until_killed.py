@@ -47,7 +47,11 @@ class UntilKilled:
         """Return the mutant that a test is run on; None for a test of no backend."""
         parameters = getattr(item, "callspec", None)
         judged = parameters and (parameters.params.get("backend") or parameters.params.get("subject", [None])[0])
-        return self.mutants.setdefault(judged.name, Mutant(judged.name)) if judged else None
+        if not judged:
+            return None
+        if judged.name not in self.mutants:
+            self.mutants[judged.name] = Mutant(judged.name)
+        return self.mutants[judged.name]
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

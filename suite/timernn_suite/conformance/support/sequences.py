@@ -174,16 +174,17 @@ class _Run:
     def __init__(self, subject: Subject, record: Recorder, sequence: Sequence) -> None:
         self.subject, self.record = subject, record
         self.D, self.H = sequence.D, sequence.H
-        self._params = self.case(1, 1, 0)
+        self._params = self._draw(1, 1, 0)
         self.layer = subject.time_rnn(self._params, stateful=sequence.stateful)
         self.machine = Machine(stateful=sequence.stateful)
 
     def case(self, N: int, T: int, seed: int) -> Case:
         """Return values of those sizes with this run's parameters."""
-        drawn = draw(Sizes(N, T, self.D, self.H, 1), self.subject.dtype, 0.8, seed)
-        if not hasattr(self, "_params"):
-            return drawn
-        return replace(drawn, Wx=self._params.Wx, Wh=self._params.Wh, b=self._params.b)
+        params = self._params
+        return replace(self._draw(N, T, seed), Wx=params.Wx, Wh=params.Wh, b=params.b)
+
+    def _draw(self, N: int, T: int, seed: int) -> Case:
+        return draw(Sizes(N, T, self.D, self.H, 1), self.subject.dtype, 0.8, seed)
 
     def gradients(self) -> dict[str, NumpyArray]:
         """Return what the last backward left."""
