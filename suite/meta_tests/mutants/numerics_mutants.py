@@ -173,5 +173,6 @@ class ClippedNormReported(Sound):
 class AdamWithoutCorrection(Sound):
     killed_by = "test_optimisers.py::test_adam_follows_the_paper"
 
-    def adam_update(self, param, grad, m, v, *, step, **rest):
-        return super().adam_update(param, grad, m, v, step=10**9, **rest)
+    def adam_update(self, param, grad, m, v, *, learning_rate, beta1, beta2, epsilon, step):
+        rates = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
+        return super().adam_update(param, grad, m, v, step=10**9, **rates)

@@ -64,10 +64,11 @@ class UntilKilled:
         items.sort(key=rank)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Leave a test out whose mutant is dead."""
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip a test whose mutant is dead; were it left out, the fixtures of the test before would be in the way."""
         mutant = self.mutant(item)
-        return True if mutant is not None and mutant.done else None
+        if mutant is not None and mutant.done:
+            pytest.skip("its mutant is dead")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:

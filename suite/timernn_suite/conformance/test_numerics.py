@@ -1,4 +1,4 @@
-"""NaN and infinity spread as mathematics says, and nowhere else."""
+"""NaN and infinity spread as mathematics says, and nowhere else; large scores are as good as small ones."""
 
 from dataclasses import replace
 
@@ -44,6 +44,15 @@ def test_nan_in_a_gradient_spreads_back_along_its_row(subject):
     assert np.isnan(spoilt["dxs"][n, : t + 1]).all()
     for name in ("dWx", "dWh", "db"):
         assert np.isnan(spoilt[name]).any(), name
+
+
+@pytest.mark.parametrize("offset", [-5000.0, 5000.0])
+def test_scores_that_are_all_moved_give_the_same(subject, offset):
+    case = subject.case()
+    zs = np.round(case.zs * 8) / 8  # so that the sum is exact in both element types
+    here = replace(case, zs=zs.astype(subject.dtype))
+    there = replace(case, zs=(zs + offset).astype(subject.dtype))
+    assert_agree(answers.loss(here), subject.run_loss(there), subject.run_loss(here))
 
 
 def test_nan_among_scores_stays_in_its_position(subject):
