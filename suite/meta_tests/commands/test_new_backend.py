@@ -94,7 +94,7 @@ def test_it_is_checked_by_its_name(made, cache):
     name = made.record["name"]
     done = call(made.folder.parent, cache, "check", name, "-k", "test_errors", "--json", PYTHONPATH=str(made.site))
     assert done.returncode == 0, done.stderr
-    (card,) = json.loads(done.stdout)
+    (card,) = json.loads(done.stdout)["backends"]
     assert (card["backend"], card["passed"], list(card["groups"])) == (name, True, ["errors"])
 
 

@@ -95,6 +95,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.filterwarnings("default::RuntimeWarning"))
+            # Scores are recorded as properties, which pytest complains of where a JUnit report is asked for.
+            item.add_marker(pytest.mark.filterwarnings("ignore:record_property is incompatible:pytest.PytestWarning"))
     whole = not any("::" in argument for argument in config.args)
     for judged in _backends(config):
         if judged.backend is None:
