@@ -50,7 +50,7 @@ def call(cwd: Path, cache: Path, *arguments: object, **more: str) -> Done:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=180,
+        timeout=280,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
