@@ -116,7 +116,8 @@ class NumpyBackend(ArrayBackend):
         np.add.reduce(flat, axis=0, out=db)
         dinputs = workspace.buffer("dinputs", (T, N, D), dhs.dtype)
         np.dot(flat, Wx.T, out=dinputs.reshape(T * N, D))
-        return np.ascontiguousarray(dinputs.transpose(1, 0, 2)), np.dot(dzs[0], Wh_T), dW[:D], dW[D:], db
+        dxs = np.array(dinputs.transpose(1, 0, 2), order="C")  # a copy even of one row, where the transpose is none
+        return dxs, np.dot(dzs[0], Wh_T), dW[:D], dW[D:], db
 
     # -- kernels of the time layers ----------------------------------------------------------------
 

@@ -1,8 +1,13 @@
 """Ownership: no input is written to or kept, and what is returned belongs to the caller."""
 
 import numpy as np
+import pytest
 
+from timernn_suite.conformance.support.cases import PLAIN, Sizes
 from timernn_suite.conformance.support.harness import assert_same_bits
+
+#: With one row or one time, a change of axes is no copy: what is returned may be the layer's own memory.
+OF_ANY_SIZE = pytest.mark.parametrize("sizes", [PLAIN, Sizes(1, 5, 3, 4, 7), Sizes(4, 1, 3, 5, 7)], ids=str)
 
 
 def overwrite(array):
@@ -45,9 +50,10 @@ def test_scores_and_labels_stay_as_they_were(subject):
     np.testing.assert_array_equal(subject.numpy(ts), case.ts, strict=True)
 
 
-def test_inputs_are_not_kept(subject):
+@OF_ANY_SIZE
+def test_inputs_are_not_kept(subject, sizes):
     """The caller may reuse its arrays between forward and backward."""
-    case = subject.case()
+    case = subject.case(sizes)
     for build, inputs, gradient in all_builders(subject, case):
         kept, reused = build(), build()
         subject.forward(kept, *inputs)
@@ -92,8 +98,9 @@ def test_a_shown_state_is_a_copy(subject):
     np.testing.assert_array_equal(subject.forward(layer, case.xs), subject.forward(want, case.xs))
 
 
-def test_outputs_are_never_touched_again(subject):
-    case, other = subject.case(), subject.case(seed=1)
+@OF_ANY_SIZE
+def test_outputs_are_never_touched_again(subject, sizes):
+    case, other = subject.case(sizes), subject.case(sizes, seed=1)
     others = all_layers(subject, other)
     for (layer, inputs, gradient), (_, other_inputs, other_gradient) in zip(
         all_layers(subject, case), others, strict=True
@@ -109,8 +116,9 @@ def test_outputs_are_never_touched_again(subject):
             np.testing.assert_array_equal(subject.numpy(array), value, err_msg=type(layer).__name__)
 
 
-def test_a_gradient_of_scores_is_never_touched_again(subject):
-    case, other = subject.case(), subject.case(seed=1)
+@OF_ANY_SIZE
+def test_a_gradient_of_scores_is_never_touched_again(subject, sizes):
+    case, other = subject.case(sizes), subject.case(sizes, seed=1)
     layer = subject.backend.time_softmax_with_loss()
     layer.forward(subject.array(case.zs), subject.array(case.ts))
     dzs = layer.backward()
@@ -120,9 +128,10 @@ def test_a_gradient_of_scores_is_never_touched_again(subject):
     np.testing.assert_array_equal(subject.numpy(dzs), before)
 
 
-def test_outputs_may_be_written_to(subject):
+@OF_ANY_SIZE
+def test_outputs_may_be_written_to(subject, sizes):
     """A caller that reuses what it was given must not change the layer's own memory of it."""
-    case = subject.case()
+    case = subject.case(sizes)
     for build, inputs, gradient in all_builders(subject, case):
         left, used = build(), build()
         subject.forward(left, *inputs)
@@ -131,8 +140,9 @@ def test_outputs_may_be_written_to(subject):
         assert_same_bits(backward(subject, used, gradient), want)
 
 
-def test_a_written_output_does_not_change_the_carried_state(subject):
-    case = subject.case()
+@OF_ANY_SIZE
+def test_a_written_output_does_not_change_the_carried_state(subject, sizes):
+    case = subject.case(sizes)
     left, used = (subject.time_rnn(case, stateful=True) for _ in range(2))
     subject.forward(left, case.xs)
     overwrite(used.forward(subject.array(case.xs)))
