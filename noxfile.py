@@ -39,7 +39,12 @@ def tests(session: nox.Session) -> None:
     """All tests, against the built wheel: the conformance suite, the workload, the checker. Arguments go to pytest."""
     install_wheel(session, "[numba]")
     session.install(*TEST_TOOLS)
-    folders = ["suite/meta_tests/checker", "suite/meta_tests/workload", "suite/meta_tests/commands"]
+    folders = [
+        "suite/meta_tests/checker",
+        "suite/meta_tests/workload",
+        "suite/meta_tests/commands",
+        "suite/meta_tests/kernels",
+    ]
     cases = ["--rnn-cases", "500"]  # generated; false-alarms runs 10,000
     session.run("pytest", TIMEOUT, "--pyargs", "timernn_suite.conformance", *cases, *folders, *session.posargs)
 

@@ -1,0 +1,184 @@
+"""The Numba backend's own parts: products of every size, its tangent and exponential, threads, and the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+import timernn.numba_kernels
+from timernn import load_backend
+from timernn.numba_kernels import functions, gemm
+from timernn.numba_kernels.simd import PANEL_BYTES, TILE_ROWS
+
+WIDTH = PANEL_BYTES // 4
+
+
+@numba.njit
+def product(code, rows, columns, K, a, b, bk_stride, bj_stride, init, c, scratch):
+    gemm.multiply(code, 0, rows, 0, columns, K, a, K, b, bk_stride, bj_stride, init, 0, c, columns, scratch, 0)
+
+
+@numba.njit
+def transposed_product(code, rows, columns, K, a, group, b, zeros, c, scratch):
+    gemm.multiply_transposed(code, rows, 0, columns, K, a, rows, group, b, columns, zeros, c, columns, scratch, 0)
+
+
+@numba.njit
+def tangents(xs):
+    out = np.empty_like(xs)
+    for i in range(len(xs)):
+        out[i] = functions.tanh(xs[i])
+    return out
+
+
+@numba.njit
+def exponentials(xs):
+    out = np.empty_like(xs)
+    for i in range(len(xs)):
+        out[i] = functions.exp(xs[i])
+    return out
+
+
+def integers(*shape, dtype, of=0):
+    """Small integers, whose products are exact in whatever order they are added."""
+    return np.random.default_rng([of, *shape]).integers(-4, 5, shape).astype(dtype)
+
+
+#: Around the tile's rows, the panel's width and the blocks of k, where one loop ends and another begins.
+ROWS = (1, 2, 3, 4, TILE_ROWS, TILE_ROWS + 1, 2 * TILE_ROWS + 1)
+COLUMNS = (1, WIDTH // 2, WIDTH // 2 + 1, WIDTH, 4 * WIDTH, 4 * WIDTH + 3, gemm.COLUMN_BLOCK + 5)
+STEPS = (1, 3, 4, 17, gemm.K_BLOCK + 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", ROWS)
+def test_products_of_every_size_are_exact_and_write_nothing_beside(rows, dtype):
+    code, scratch = gemm.code_for(dtype), np.full(gemm.scratch_elements(), np.nan, dtype)
+    for columns in COLUMNS:
+        for K in STEPS:
+            a, b = integers(rows, K, dtype=dtype), integers(K, columns, dtype=dtype, of=1)
+            bias = np.zeros(columns + PANEL_BYTES, dtype)
+            bias[:columns] = integers(columns, dtype=dtype, of=2)
+            want = bias[:columns] + a @ b
+            for right, strides in ((b, (columns, 1)), (np.ascontiguousarray(b.T), (1, K))):
+                room = np.full(rows * columns + 64, 7, dtype)
+                product(code, rows, columns, K, a.ravel(), right.ravel(), *strides, bias, room[32:-32], scratch)
+                np.testing.assert_array_equal(room[32:-32].reshape(rows, columns), want)
+                assert (room[:32] == 7).all()
+                assert (room[-32:] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [*ROWS, gemm.ROW_BLOCK + 1])
+def test_transposed_products_leave_rows_out_between_groups(rows, dtype):
+    code, scratch = gemm.code_for(dtype), np.full(gemm.scratch_elements(), np.nan, dtype)
+    for columns in COLUMNS:
+        for groups, group in ((1, 5), (4, 1), (3, 100)):
+            K = groups * group
+            states = integers(groups, group + 1, rows, dtype=dtype)
+            a, b = states[:, :group].reshape(K, rows), integers(K, columns, dtype=dtype, of=1)
+            zeros, c = np.zeros(columns + PANEL_BYTES, dtype), np.empty((rows, columns), dtype)
+            transposed_product(code, rows, columns, K, states.ravel(), group, b.ravel(), zeros, c.reshape(-1), scratch)
+            np.testing.assert_array_equal(c, a.T @ b)
+
+
+def float32_sample():
+    """Every 4,001st float32, both signs: a prime step meets every exponent and no pattern of bits."""
+    bits = np.arange(0, 0x7F800000, 4001, dtype=np.uint32)
+    xs = bits.view(np.float32)
+    return np.concatenate([xs, -xs])
+
+
+def ulps(got, exact):
+    """Distance in units of the last place of the exact value's float32."""
+    return np.abs(got.astype(np.float64) - exact) / np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
+
+
+def test_tanh_is_within_two_units_of_the_last_place():
+    xs = float32_sample()
+    got = tangents(xs)
+    assert ulps(got, np.tanh(xs.astype(np.float64))).max() <= 2
+    assert (np.abs(got) <= 1).all()
+
+
+def test_tanh_of_what_is_not_finite_and_of_zero():
+    got = tangents(np.array([np.inf, -np.inf, np.nan, 0.0, -0.0], np.float32))
+    np.testing.assert_array_equal(got, np.array([1, -1, np.nan, 0, -0.0], np.float32))
+    assert np.signbit(got[4])
+
+
+def test_exp_is_within_two_units_down_to_where_it_vanishes():
+    xs = -np.abs(float32_sample())
+    got, exact = exponentials(xs), np.exp(xs.astype(np.float64))
+    normal = xs > -87.3
+    assert ulps(got[normal], exact[normal]).max() <= 2
+    assert (got[~normal] == 0).all()
+    assert np.isnan(exponentials(np.array([np.nan], np.float32)))[0]
+
+
+@pytest.mark.parametrize("sizes", [(5, 7, 30, 70), (1, 40, 128, 128), (20, 9, 100, 100)], ids=str)
+def test_one_thread_gives_the_bits_of_all(sizes):
+    N, T, D, H = sizes
+    backend, random = load_backend("numba"), np.random.default_rng(0)
+    weights = [random.standard_normal(shape).astype("float32") / 8 for shape in ((D, H), (H, H), (H,))]
+    xs, dhs = (random.standard_normal((N, T, size)).astype("float32") for size in (D, H))
+    results, threads = [], numba.get_num_threads()
+    for count in (1, threads):
+        numba.set_num_threads(count)
+        layer = backend.time_rnn(*(weight.copy() for weight in weights))
+        results.append([layer.forward(xs), layer.backward(dhs), *(grad.copy() for grad in layer.grads), layer.dh])
+    numba.set_num_threads(threads)
+    for one, many in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, many)
+
+
+PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from timernn.numba_kernels import functions
+from timernn.numba_kernels.compiling import compile_seconds, kernel
+
+from caller import tangent
+xs = np.array([0.3], np.float32)
+tangent(xs)
+print(json.dumps([float(xs[0]), sum(tangent.stats.cache_hits.values())]))
+"""
+CALLER = """
+from timernn.numba_kernels import functions
+from timernn.numba_kernels.compiling import kernel
+
+@kernel
+def tangent(xs):
+    xs[0] = functions.tanh(xs[0])
+"""
+
+
+def test_an_edited_helper_is_compiled_anew(tmp_path):
+    """Numba alone would go on with the old code: it looks at the file of the kernel, not at those of its helpers."""
+    copy = tmp_path / "timernn"
+    shutil.copytree(Path(timernn.numba_kernels.__file__).parent.parent, copy)
+    (tmp_path / "caller.py").write_text(CALLER, encoding="utf-8")
+
+    def run():
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    value, hits = run()
+    assert (round(value, 6), hits) == (0.291313, 0)
+    assert run() == [value, 1]
+    helpers = copy / "numba_kernels" / "functions.py"
+    source = helpers.read_text(encoding="utf-8")
+    assert "copysign(small if" in source
+    helpers.write_text(source.replace("copysign(small if", "copysign(_TWO * small if"), encoding="utf-8")
+    assert run() == [pytest.approx(2 * value), 0]
