@@ -5,7 +5,6 @@ Run it as ``nox -s compare``, or by hand in an environment with torch:
 """
 
 import argparse
-import importlib.util
 import json
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from rich.console import Console
 from timernn import backend_statuses
 from timernn_suite.lm.manifest import environment
 from timernn_suite.speed import BLOCKS, STEPS, compare
+from timernn_suite.speed.peers import PEERS
 from timernn_suite.speed.report import chart, table
 
 TEXTBOOK = "timernn_suite.speed.textbook:TextbookBackend"
-TORCH = "peer:peers.torch_rnn"
 
 
 def main():
@@ -30,8 +29,7 @@ def main():
     arguments = parser.parse_args()
 
     implementations = [status.name for status in backend_statuses() if status.available] + [TEXTBOOK]
-    if importlib.util.find_spec("torch") is not None:
-        implementations.append(TORCH)
+    implementations += [name for name, peer in PEERS.items() if peer.installed]
     shapes = [shape for shape in (*BLOCKS, *STEPS) if not arguments.shape or shape.name in arguments.shape]
     console = Console(stderr=True)
     with console.status("starting") as status:
@@ -41,7 +39,6 @@ def main():
             rounds=arguments.rounds,
             seconds=arguments.seconds,
             threads=arguments.threads,
-            pythonpath=str(Path(__file__).parent),
             progress=lambda doing: status.update(f"timing {doing}"),
         )
     Console(width=160).print(table(comparisons, TEXTBOOK))

@@ -14,8 +14,8 @@ from typing import Any
 
 from timernn_suite.speed.shapes import Block, Step
 
-#: Variables by which the usual thread pools are told how many threads to have.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+#: Variables by which the usual thread pools are told how many threads to have; NPROC is XLA's.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def compare(
     Parameters
     ----------
     implementations : sequence of str
-        Backends by name, ``module:Class`` or ``peer:module``; see `timernn_suite.speed.worker`.
+        Backends by name, ``module:Class`` or ``peer:NAME``; see `timernn_suite.speed.worker`.
     shapes : sequence of Block or Step
         What is timed.
     rounds : int

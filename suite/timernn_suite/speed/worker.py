@@ -1,9 +1,9 @@
 """A process that times one implementation: requests come as JSON lines, answers go back as JSON lines.
 
 Run by `timernn_suite.speed.compare`; the implementation is the only argument: a backend's name,
-``module:Class``, or ``peer:module`` for a library that is timed without being a backend. Such a module has
-functions ``block(N, T, D, H, dtype)`` and ``step(N, T, H, V, dtype)`` that return what is to be timed as a
-callable, and ``describe()``.
+``module:Class``, or ``peer:NAME`` for a library that is timed without being a backend; see
+`timernn_suite.speed.peers`. A peer's module has functions ``block(N, T, D, H, dtype)`` and
+``step(N, T, H, V, dtype)`` that return what is to be timed as a callable, and ``describe()``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
+from timernn_suite.speed.peers import module_of
 
 Timed = Callable[[], object]
 
@@ -34,10 +36,11 @@ def backend_block(spec: str, N: int, T: int, D: int, H: int, dtype: str) -> Time
     layer = backend.time_rnn(normal(D, H, scale=D**-0.5), normal(H, H, scale=H**-0.5), normal(H), stateful=True)
     xs, dhs = normal(N, T, D), normal(N, T, H)
 
-    def once() -> None:
-        layer.forward(xs)
-        layer.backward(dhs)
+    def once() -> object:
+        hs = layer.forward(xs)
+        dxs = layer.backward(dhs)
         backend.synchronize()
+        return hs, dxs
 
     return once
 
@@ -66,7 +69,7 @@ def build(spec: str, request: dict[str, Any]) -> Timed:
     """Build what a request asks to be timed."""
     sizes = {key: request[key] for key in ("N", "T", "D", "H", "V", "dtype") if key in request}
     if spec.startswith("peer:"):
-        made: Timed = getattr(importlib.import_module(spec.removeprefix("peer:")), request["task"])(**sizes)
+        made: Timed = getattr(importlib.import_module(module_of(spec)), request["task"])(**sizes)
         return made
     return {"block": partial(backend_block, spec), "step": partial(backend_step, spec)}[request["task"]](**sizes)
 
@@ -74,7 +77,7 @@ def build(spec: str, request: dict[str, Any]) -> Timed:
 def describe(spec: str) -> dict[str, Any]:
     """Return the implementation's own description, for the record."""
     if spec.startswith("peer:"):
-        described: dict[str, Any] = importlib.import_module(spec.removeprefix("peer:")).describe()
+        described: dict[str, Any] = importlib.import_module(module_of(spec)).describe()
         return described
     from timernn.registry import load_backend  # noqa: PLC0415 - see above
 
