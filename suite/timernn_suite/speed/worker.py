@@ -1,7 +1,8 @@
 """A process that times one implementation: requests come as JSON lines, answers go back as JSON lines.
 
 Run by `timernn_suite.speed.compare`; the implementation is the only argument: a backend's name,
-``module:Class``, or ``peer:NAME`` for a library that is timed without being a backend; see
+``module:Class``, ``textbook`` for the plain loop, ``limit`` for one large matrix product whatever is asked
+for, or ``peer:NAME`` for a library that is timed without being a backend; see
 `timernn_suite.speed.peers`. A peer's module has functions ``block(N, T, D, H, dtype)`` and
 ``step(N, T, H, V, dtype)`` that return what is to be timed as a callable, and ``describe()``.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,9 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from timernn_suite.speed import limit
+from timernn_suite.speed.memory import peak_kib, reset_peak
 from timernn_suite.speed.peers import module_of
 
 Timed = Callable[[], object]
+TEXTBOOK = "timernn_suite.speed.textbook:TextbookBackend"
 
 
 def backend_block(spec: str, N: int, T: int, D: int, H: int, dtype: str) -> Timed:
@@ -68,6 +73,8 @@ def backend_step(spec: str, N: int, T: int, H: int, V: int, dtype: str) -> Timed
 def build(spec: str, request: dict[str, Any]) -> Timed:
     """Build what a request asks to be timed."""
     sizes = {key: request[key] for key in ("N", "T", "D", "H", "V", "dtype") if key in request}
+    if spec == limit.LIMIT:
+        return limit.product(request["dtype"])
     if spec.startswith("peer:"):
         made: Timed = getattr(importlib.import_module(module_of(spec)), request["task"])(**sizes)
         return made
@@ -76,6 +83,8 @@ def build(spec: str, request: dict[str, Any]) -> Timed:
 
 def describe(spec: str) -> dict[str, Any]:
     """Return the implementation's own description, for the record."""
+    if spec == limit.LIMIT:
+        return limit.describe()
     if spec.startswith("peer:"):
         described: dict[str, Any] = importlib.import_module(module_of(spec)).describe()
         return described
@@ -85,11 +94,14 @@ def describe(spec: str) -> dict[str, Any]:
 
 
 def time_round(timed: Timed, seconds: float) -> dict[str, Any]:
-    """Call ``timed`` for about ``seconds`` (3 times at least) and return the median in milliseconds, and how often."""
+    """Call ``timed`` for about ``seconds`` and return the median in milliseconds, and how often.
+
+    It is called 3 times at least, or for 4 times ``seconds`` where even that is long.
+    """
     timed()  # wakes caches and threads that slept while others were timed
     durations: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(durations) < 3 or time.perf_counter() < end:
+    begun = time.perf_counter()
+    while not durations or time.perf_counter() - begun < seconds * (4 if len(durations) < 3 else 1):
         start = time.perf_counter()
         timed()
         durations.append(time.perf_counter() - start)
@@ -103,6 +115,7 @@ def answer(spec: str, request: dict[str, Any], built: dict[str, Timed]) -> dict[
     key = json.dumps({name: value for name, value in request.items() if name != "seconds"}, sort_keys=True)
     if key not in built:
         built.clear()  # one at a time: a large shape of before must not weigh on the next
+        reset_peak()
         built[key] = build(spec, request)
         first = time.perf_counter()
         built[key]()
@@ -110,26 +123,19 @@ def answer(spec: str, request: dict[str, Any], built: dict[str, Timed]) -> dict[
     return time_round(built[key], request["seconds"]) | {"peak_kib": peak_kib()}
 
 
-def peak_kib() -> int | None:
-    """Return the most memory that this process ever held, in KiB; None where the system doesn't tell."""
-    try:
-        import resource  # noqa: PLC0415 - Windows has none
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // 1024 if sys.platform == "darwin" else peak  # macOS counts bytes
-
-
 def main() -> None:
     """Answer requests until there are no more."""
-    spec = sys.argv[1]
+    spec = {"textbook": TEXTBOOK}.get(sys.argv[1], sys.argv[1])
+    # Answers have a channel of their own: what a library prints to standard output must not come between them.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     built: dict[str, Timed] = {}
     for line in sys.stdin:
         try:
             reply = answer(spec, json.loads(line), built)
         except Exception as error:  # whatever it is belongs in the record, not in a broken pipe
             reply = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(reply), flush=True)
+        print(json.dumps(reply), file=answers, flush=True)
 
 
 if __name__ == "__main__":
