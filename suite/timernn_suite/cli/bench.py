@@ -21,6 +21,7 @@ from timernn_suite.speed.compare import Comparison
 from timernn_suite.speed.limit import LIMIT
 from timernn_suite.speed.peers import PEERS
 from timernn_suite.speed.shapes import Block, Step, shape_named
+from timernn_suite.speed.sweeps import measure
 
 NAME = "bench"
 TEXTBOOK = "textbook"
@@ -49,13 +50,21 @@ def command(
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.0, help="Length of a turn.", show_default=str(FULL[1]))] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few and short turns: a look, under a minute.")] = False,
+    curves: Annotated[
+        bool | None,
+        typer.Option(
+            "--curves/--no-curves",
+            help="Also time and memory against each size.",
+            show_default="on, without --quick and --shape",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             "-o",
             metavar="FOLDER",
-            help="Also write bench.json, bench.md, bench.svg and bench.png there, over older ones.",
+            help="Also write bench.json, bench.md, bench.svg and bench.png there, and curves, over older ones.",
             show_default=False,
         ),
     ] = None,
@@ -84,7 +93,9 @@ def command(
         "seconds": usual[1] if seconds is None else seconds,
     }
     comparisons, descriptions = _time([*backends, *peers, *others, LIMIT], shapes, settings)
-    bench = Bench(comparisons, backends, peers, descriptions, environment(), settings, missing)
+    wanted = not quick and not shape if curves is None else curves
+    costs = _curves([*backends, *peers], settings) if wanted and (backends or peers) else {}
+    bench = Bench(comparisons, backends, peers, descriptions, environment(), settings, missing, costs)
     if as_json:
         print_json(bench.as_record())
     else:
@@ -139,6 +150,17 @@ def _time(
             bar.update(task, completed=order.index(shape), note=escape(f"{shape}: {label(name)}, {which}"))
 
         return compare(names, shapes, progress=tell, **settings)
+
+
+def _curves(names: list[str], settings: dict[str, Any]) -> dict[str, Any]:
+    with progress_bar() as bar:
+        task = bar.add_task("cost curves", total=None, note="")
+        return measure(
+            names,
+            threads=settings["threads"],
+            dtype=settings["dtype"],
+            progress=lambda what, name: bar.update(task, note=escape(f"{what}: {label(name)}")),
+        )
 
 
 def _show(bench: Bench) -> None:

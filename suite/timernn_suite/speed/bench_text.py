@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.markup import escape
 from rich.table import Table
@@ -105,8 +105,8 @@ def summary_line(bench: Bench) -> str:
     )
 
 
-def markdown(bench: Bench, pictures: Mapping[str, str]) -> str:
-    """Return the report for people; ``pictures`` maps captions to file names beside it."""
+def markdown(bench: Bench, pictures: Mapping[str, str], more: Sequence[str] = ()) -> str:
+    """Return the report for people; ``pictures`` maps captions to file names beside it, ``more`` are further parts."""
     rows = ["| shape | limit | implementation | " + " | ".join(HEADINGS) + " |", "|" + "---|" * (3 + len(HEADINGS))]
     for comparison in bench.comparisons:
         best = fastest(comparison, bench.implementations)
@@ -127,6 +127,7 @@ def markdown(bench: Bench, pictures: Mapping[str, str]) -> str:
         "\n".join(rows),
         *(f"- {line}" for line in failures(bench)),
         *(f"![{caption}]({file})" for caption, file in pictures.items()),
+        *more,
         "## Implementations",
         "```json\n" + json.dumps(dict(bench.descriptions), indent=1) + "\n```",
         "## Environment",

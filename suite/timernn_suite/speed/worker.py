@@ -9,6 +9,7 @@ for, or ``peer:NAME`` for a library that is timed without being a backend; see
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from timernn_suite.speed import limit
-from timernn_suite.speed.memory import peak_kib, reset_peak
+from timernn_suite.speed.memory import give_free_memory_back, peak_kib, reset_peak, resident_kib
 from timernn_suite.speed.peers import module_of
 
 Timed = Callable[[], object]
@@ -108,10 +109,30 @@ def time_round(timed: Timed, seconds: float) -> dict[str, Any]:
     return {"milliseconds": float(np.median(durations)) * 1e3, "calls": len(durations)}
 
 
+def memory_of(spec: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Return what building and one forward and backward add to this process at most, in KiB.
+
+    A tiny shape goes before, so that what a library loads and sets up at its first use isn't counted.
+    """
+    build(spec, request | {"task": "block", "N": 2, "T": 3, "D": 4, "H": 5})()
+    gc.collect()
+    before = resident_kib()
+    timed = build(spec, request | {"task": "block"})
+    give_free_memory_back()  # of what was only needed to make the inputs
+    if before is None or not reset_peak():
+        return {"error": "memory is measured on Linux alone"}
+    kept = timed()
+    peak = peak_kib()
+    del kept  # outputs were held until here
+    return {"kib": None if peak is None else peak - before}
+
+
 def answer(spec: str, request: dict[str, Any], built: dict[str, Timed]) -> dict[str, Any]:
     """Carry out one request."""
     if request["task"] == "describe":
         return describe(spec)
+    if request["task"] == "memory":
+        return memory_of(spec, request)
     key = json.dumps({name: value for name, value in request.items() if name != "seconds"}, sort_keys=True)
     if key not in built:
         built.clear()  # one at a time: a large shape of before must not weigh on the next
