@@ -152,6 +152,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def speed(session: nox.Session) -> None:
+    """Time the same shapes through pytest-benchmark and keep the run; with --benchmark-compare beside the last one."""
+    install_wheel(session, "[numba,bench]")
+    session.install(*PEERS)
+    session.run("python", "benchmarks/run_speed.py", *session.posargs)
+
+
+@nox.session
 def ptb(session: nox.Session) -> None:
     """Train the recipe ptb-small on the whole Penn Treebank; writes results/lm/ptb-small. A quarter of an hour."""
     install_wheel(session)

@@ -29,6 +29,11 @@ Timed = Callable[[], object]
 TEXTBOOK = "timernn_suite.speed.textbook:TextbookBackend"
 
 
+def spec_of(name: str) -> str:
+    """Return what loads an implementation: its name, but for the textbook loop, which isn't registered."""
+    return TEXTBOOK if name == "textbook" else name
+
+
 def backend_block(spec: str, N: int, T: int, D: int, H: int, dtype: str) -> Timed:
     """Return one forward and backward of a stateful `TimeRNN`."""
     from timernn.registry import load_backend  # noqa: PLC0415 - a peer's process has no need of it
@@ -146,7 +151,7 @@ def answer(spec: str, request: dict[str, Any], built: dict[str, Timed]) -> dict[
 
 def main() -> None:
     """Answer requests until there are no more."""
-    spec = {"textbook": TEXTBOOK}.get(sys.argv[1], sys.argv[1])
+    spec = spec_of(sys.argv[1])
     # Answers have a channel of their own: what a library prints to standard output must not come between them.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
