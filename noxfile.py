@@ -13,7 +13,8 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests", "lint"]
 
 ROOT = Path(__file__).parent
-#: The peers that the examples run on. Pinned, so that a record made today and one of tomorrow are of the same.
+#: The peers that the examples run on and that speed is compared with.
+#: Pinned, so that a record made today and one of tomorrow are of the same.
 PEERS = ["torch==2.13.0", "jax==0.10.*"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout>=2.3"]
 #: One hung test must not eat a whole run; the slowest takes a small part of this, in seconds.
@@ -148,11 +149,19 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-def compare(session: nox.Session) -> None:
-    """Speed of every backend beside the textbook loop and torch.nn.RNN; writes results/speed. A few minutes."""
+def bench(session: nox.Session) -> None:
+    """Speed of every backend beside PyTorch, JAX, the textbook loop and the limit; writes results/speed. Minutes."""
     install_wheel(session, "[numba]")
-    session.install(PEERS[0])
-    session.run("python", "benchmarks/compare_speed.py", *(session.posargs or ["--out", "results/speed"]))
+    session.install(*PEERS)
+    session.run("timernn", "bench", *(session.posargs or ["--out", "results/speed"]))
+
+
+@nox.session
+def speed(session: nox.Session) -> None:
+    """Time the same shapes through pytest-benchmark and keep the run; with --benchmark-compare beside the last one."""
+    install_wheel(session, "[numba,bench]")
+    session.install(*PEERS)
+    session.run("python", "benchmarks/run_speed.py", *session.posargs)
 
 
 @nox.session

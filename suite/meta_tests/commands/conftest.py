@@ -75,6 +75,19 @@ def timernn(tmp_path, cache) -> Callable[..., Done]:
     return lambda *arguments, **more: call(tmp_path, cache, *arguments, **more)
 
 
+@pytest.fixture
+def begun(tmp_path, cache) -> Callable[..., subprocess.Popen[str]]:
+    """Return a function that begins the command in this test's folder, for tests that interrupt it."""
+    return lambda *arguments: subprocess.Popen(
+        command(*arguments),
+        cwd=tmp_path,
+        env=environment(cache),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
 def call_inside(monkeypatch, cwd: Path, cache: Path, *arguments: object) -> Done:
     """Run the command in this process, which is quicker; what would be a traceback comes out as the exception."""
     said, complaints = io.StringIO(), io.StringIO()

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from timernn import BackendUnavailable, ShapeError, UnknownBackend, __version__
 from timernn_suite.check import CheckError, DocumentError
-from timernn_suite.cli import backends, check, data, evaluate, new_backend, run, score, train
+from timernn_suite.cli import backends, bench, check, data, evaluate, new_backend, run, score, train
 from timernn_suite.cli.console import errors
 from timernn_suite.corpus import CorpusError
 from timernn_suite.lm.checkpoint import CheckpointError
@@ -48,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, check, new_backend, backends, train, evaluate, score, data):
+for module in (run, check, bench, new_backend, backends, train, evaluate, score, data):
     app.command(name=module.NAME)(module.command)
 
 

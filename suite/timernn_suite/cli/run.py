@@ -24,7 +24,7 @@ from timernn_suite.lm import curves
 from timernn_suite.lm.manifest import environment
 from timernn_suite.report import Report, Training
 from timernn_suite.speed import BLOCKS, STEPS, Comparison, compare
-from timernn_suite.speed.report import table
+from timernn_suite.speed.report import short_name, table
 from timernn_suite.speed.shapes import Block, Step
 
 NAME = "run"
@@ -137,9 +137,10 @@ def _compare(names: list[str]) -> list[Comparison]:
     with progress_bar() as bar:
         task = bar.add_task("timing", total=len(SHAPES), note="")
 
-        def tell(shape: str) -> None:
-            bar.update(task, note=shape)
-            bar.advance(task)
+        order = [shape.name for shape in SHAPES]
+
+        def tell(shape: str, implementation: str, turn: int) -> None:
+            bar.update(task, completed=order.index(shape), note=f"{shape}: {short_name(implementation)}")
 
         comparisons, _ = compare([*names, BASELINE], SHAPES, rounds=5, seconds=0.25, progress=tell)
     return comparisons

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -14,8 +15,13 @@ from typing import Any
 
 from timernn_suite.speed.shapes import Block, Step
 
-#: Variables by which the usual thread pools are told how many threads to have.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+#: Variables by which the usual thread pools are told how many threads to have; NPROC is XLA's.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")
+
+#: Told what is being timed: the shape, the implementation, the turn.
+Progress = Callable[[str, str, int], None]
+#: A median, the least and the most.
+Spread = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,14 @@ class Comparison:
     shape: Block | Step
     measurements: tuple[Measurement, ...]
 
-    def ratio(self, slow: str, fast: str) -> tuple[float, float, float] | None:
+    def of(self, implementation: str) -> Measurement:
+        """Return what was measured of an implementation; nothing, if it wasn't timed."""
+        found = (measured for measured in self.measurements if measured.implementation == implementation)
+        return next(found, Measurement(implementation, error="not timed"))
+
+    def ratio(self, slow: str, fast: str) -> Spread | None:
         """Return how many times as fast ``fast`` is as ``slow``: median, least and most over the paired rounds."""
-        by_name = {measured.implementation: measured for measured in self.measurements}
-        if slow not in by_name or fast not in by_name:
-            return None
-        pairs = zip(by_name[slow].rounds, by_name[fast].rounds, strict=False)
+        pairs = zip(self.of(slow).rounds, self.of(fast).rounds, strict=False)
         ratios = [of_slow / of_fast for of_slow, of_fast in pairs]
         return (statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
 
@@ -75,23 +83,29 @@ class Worker:
 
     implementation: str
     threads: int
-    pythonpath: str | None = None
     process: subprocess.Popen[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start the process, with the number of threads in its environment."""
+        """Start the process."""
+        self.start()
+
+    def start(self) -> None:
+        """Start a process, with the number of threads in its environment."""
         environment = os.environ | {name: str(self.threads) for name in THREAD_VARIABLES}
-        if self.pythonpath is not None:
-            environment["PYTHONPATH"] = os.pathsep.join(
-                part for part in (self.pythonpath, os.environ.get("PYTHONPATH")) if part
-            )
         self.process = subprocess.Popen(
             [sys.executable, "-m", "timernn_suite.speed.worker", self.implementation],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env=environment,
+            start_new_session=True,  # Ctrl-C is for the one who asks; a worker ends when its input does
         )
+
+    def revive(self) -> None:
+        """Start anew if the process died, so that a crash costs the shape on which it happened."""
+        if self.process.poll() is not None:
+            self.stop()
+            self.start()
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer; a process that died answers with an error."""
@@ -102,13 +116,20 @@ class Worker:
             self.process.stdin.flush()
             reply: dict[str, Any] = json.loads(self.process.stdout.readline())
         except (BrokenPipeError, json.JSONDecodeError):
-            return {"error": f"its process ended with exit code {self.process.wait()}"}
+            return {"error": f"its process ended with {_ending(self.process.wait())}"}
         return reply
 
     def stop(self) -> None:
         """End the process."""
         self.process.kill()
         self.process.communicate()
+
+
+def _ending(code: int) -> str:
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"exit code {code}"
 
 
 def compare(
@@ -119,15 +140,14 @@ def compare(
     seconds: float = 0.3,
     threads: int | None = None,
     dtype: str = "float32",
-    pythonpath: str | None = None,
-    progress: Callable[[str], None] = lambda doing: None,
+    progress: Progress = lambda shape, implementation, turn: None,
 ) -> tuple[list[Comparison], dict[str, Any]]:
     """Time every implementation on every shape.
 
     Parameters
     ----------
     implementations : sequence of str
-        Backends by name, ``module:Class`` or ``peer:module``; see `timernn_suite.speed.worker`.
+        Backends by name, ``module:Class`` or ``peer:NAME``; see `timernn_suite.speed.worker`.
     shapes : sequence of Block or Step
         What is timed.
     rounds : int
@@ -138,10 +158,8 @@ def compare(
         Threads that each implementation may use; by default one a core.
     dtype : str
         Element type.
-    pythonpath : str, optional
-        A folder where workers find peers that aren't installed.
     progress : callable
-        Told in a few words what is being timed.
+        Told the shape, the implementation and the turn, of which the first builds and warms up.
 
     Returns
     -------
@@ -151,20 +169,25 @@ def compare(
         What each implementation says of itself.
     """
     threads = threads or os.cpu_count() or 1
-    workers = [Worker(name, threads, pythonpath) for name in implementations]
+    workers: list[Worker] = []
     try:
+        for name in implementations:
+            workers.append(Worker(name, threads))
         descriptions = {worker.implementation: worker.ask({"task": "describe"}) for worker in workers}
         comparisons = []
         for shape in shapes:
-            progress(shape.name)
-            comparisons.append(_compare_on(workers, shape, rounds, seconds, dtype))
+            for worker in workers:
+                worker.revive()
+            comparisons.append(_compare_on(workers, shape, rounds, seconds, dtype, progress))
         return comparisons, descriptions
     finally:
         for worker in workers:
             worker.stop()
 
 
-def _compare_on(workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str) -> Comparison:
+def _compare_on(
+    workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str, progress: Progress
+) -> Comparison:
     request = shape.as_request() | {"dtype": dtype, "seconds": seconds}
     request.pop("name")
     answers: dict[str, list[dict[str, Any]]] = {worker.implementation: [] for worker in workers}
@@ -173,6 +196,7 @@ def _compare_on(workers: Sequence[Worker], shape: Block | Step, rounds: int, sec
         for worker in (*workers[shift:], *workers[:shift]):
             if any("error" in reply for reply in answers[worker.implementation]):
                 continue
+            progress(shape.name, worker.implementation, turn)
             answers[worker.implementation].append(worker.ask(request))
             time.sleep(0.02)  # a pool of threads may spin on for a while after its work; keep it out of the next turn
     return Comparison(shape, tuple(_measurement(name, replies) for name, replies in answers.items()))

@@ -70,3 +70,21 @@ STEPS = (
     Step("small model", 20, 35, 100, 10_000),
     Step("medium model", 20, 35, 400, 10_000),
 )
+
+
+def shape_named(text: str) -> Block | Step:
+    """Return the shape of a name in the table, or a block of other sizes, given as ``N,T,D,H``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    for shape in (*BLOCKS, *STEPS):
+        if shape.name == text:
+            return shape
+    sizes = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
+    if len(sizes) != 4 or min(sizes) < 1:
+        names = ", ".join(repr(shape.name) for shape in (*BLOCKS, *STEPS))
+        raise ValueError(f"no shape is called {text!r}; there are {names}, or four sizes 'N,T,D,H'")
+    return Block(",".join(map(str, sizes)), *sizes)
