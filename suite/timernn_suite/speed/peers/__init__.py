@@ -23,6 +23,7 @@ class Peer:
 PEERS = {
     "peer:torch": Peer("torch", "timernn_suite.speed.peers.torch_rnn"),
     "peer:jax": Peer("jax", "timernn_suite.speed.peers.jax_scan"),
+    "peer:jax-adjoint": Peer("jax", "timernn_suite.speed.peers.jax_adjoint"),
 }
 
 

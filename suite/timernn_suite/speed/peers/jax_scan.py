@@ -38,27 +38,31 @@ def states(xs: Array, h: Array, Wx: Array, Wh: Array, b: Array) -> Array:
     return hs.swapaxes(0, 1)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="states_of")
 def forward_backward(
-    xs: Array, h: Array, Wx: Array, Wh: Array, b: Array, dhs: Array
+    xs: Array, h: Array, Wx: Array, Wh: Array, b: Array, dhs: Array, states_of: Callable[..., Array]
 ) -> tuple[Array, Array, Array, Array]:
     """Return the states, the gradients of inputs and weights, and the last state."""
-    hs, pull_back = jax.vjp(lambda xs, Wx, Wh, b: states(xs, h, Wx, Wh, b), xs, Wx, Wh, b)
+    hs, pull_back = jax.vjp(lambda xs, Wx, Wh, b: states_of(xs, h, Wx, Wh, b), xs, Wx, Wh, b)
     dxs, *gradients = pull_back(dhs)
     return hs, dxs, gradients, hs[:, -1]
 
 
-def loss_of(weights: dict[str, Array], h: Array, ids: Array, targets: Array) -> tuple[Array, Array]:
+def loss_of(
+    weights: dict[str, Array], h: Array, ids: Array, targets: Array, states_of: Callable[..., Array]
+) -> tuple[Array, Array]:
     """Return the language model's mean loss, and the last state."""
-    hs = states(weights["E"][ids], h, weights["Wx"], weights["Wh"], weights["b"])
+    hs = states_of(weights["E"][ids], h, weights["Wx"], weights["Wh"], weights["b"])
     scores = jax.nn.log_softmax(hs @ weights["W"] + weights["c"])
     return -jnp.take_along_axis(scores, targets[:, :, None], axis=2).mean(), hs[:, -1]
 
 
-@partial(jax.jit, donate_argnums=(0, 1))
-def train(weights: dict[str, Array], h: Array, ids: Array, targets: Array) -> tuple[dict[str, Array], Array, Array]:
+@partial(jax.jit, donate_argnums=(0, 1), static_argnames="states_of")
+def train(
+    weights: dict[str, Array], h: Array, ids: Array, targets: Array, states_of: Callable[..., Array]
+) -> tuple[dict[str, Array], Array, Array]:
     """Take one step of SGD in the weights' own buffers."""
-    (loss, last), gradients = jax.value_and_grad(loss_of, has_aux=True)(weights, h, ids, targets)
+    (loss, last), gradients = jax.value_and_grad(loss_of, has_aux=True)(weights, h, ids, targets, states_of)
     return jax.tree.map(lambda weight, gradient: weight - 0.1 * gradient, weights, gradients), last, loss
 
 
@@ -67,7 +71,9 @@ def _normal(dtype: str) -> Callable[..., Array]:
     return lambda *shape, scale=1.0: jnp.asarray((scale * random.standard_normal(shape)).astype(dtype))
 
 
-def block(N: int, T: int, D: int, H: int, dtype: str) -> Callable[[], object]:
+def block(
+    N: int, T: int, D: int, H: int, dtype: str, *, states_of: Callable[..., Array] = states
+) -> Callable[[], object]:
     """Return one forward and backward of the layer, with the state carried on."""
     normal = _normal(dtype)
     weights = normal(D, H, scale=D**-0.5), normal(H, H, scale=H**-0.5), normal(H)
@@ -76,13 +82,15 @@ def block(N: int, T: int, D: int, H: int, dtype: str) -> Callable[[], object]:
 
     def once() -> object:
         nonlocal state
-        *made, state = jax.block_until_ready(forward_backward(xs, state, *weights, dhs))
+        *made, state = jax.block_until_ready(forward_backward(xs, state, *weights, dhs, states_of=states_of))
         return made
 
     return once
 
 
-def step(N: int, T: int, H: int, V: int, dtype: str) -> Callable[[], object]:
+def step(
+    N: int, T: int, H: int, V: int, dtype: str, *, states_of: Callable[..., Array] = states
+) -> Callable[[], object]:
     """Return one training step of the language model with SGD."""
     normal = _normal(dtype)
     weights = {
@@ -98,7 +106,7 @@ def step(N: int, T: int, H: int, V: int, dtype: str) -> Callable[[], object]:
 
     def once() -> object:
         nonlocal weights, state
-        weights, state, loss = jax.block_until_ready(train(weights, state, ids, targets))
+        weights, state, loss = jax.block_until_ready(train(weights, state, ids, targets, states_of=states_of))
         return loss
 
     return once
