@@ -49,7 +49,9 @@ def command(
         int | None, typer.Option(min=1, help="Turns of each implementation on each shape.", show_default=str(FULL[0]))
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.0, help="Length of a turn.", show_default=str(FULL[1]))] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Few and short turns: a look, under a minute.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Few and short turns, no curves: a look, nothing to quote.")
+    ] = False,
     curves: Annotated[
         bool | None,
         typer.Option(
