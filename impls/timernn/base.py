@@ -11,6 +11,7 @@ In each gradient below, ``dA`` is the derivative of the loss with respect to ``A
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
@@ -21,6 +22,11 @@ import numpy as np
 from timernn import checks
 from timernn.contract import FLOAT_DTYPES, Array
 from timernn.layers import RNN, TimeAffine, TimeEmbedding, TimeRNN, TimeSoftmaxWithLoss, Workspace
+
+
+@functools.cache  # NumPy makes the name anew each time, which takes longer than a small layer's arithmetic
+def _native_name(dtype: Any) -> str:
+    return str(np.dtype(dtype).newbyteorder("=").name)
 
 
 class ArrayBackend:
@@ -56,7 +62,7 @@ class ArrayBackend:
 
     def dtype_name(self, array: Array) -> str:
         """Return the element type's name, the same for either byte order."""
-        return str(np.dtype(array.dtype).newbyteorder("=").name)
+        return _native_name(array.dtype)
 
     def native(self, array: Array) -> Array:
         """Return the array in the machine's byte order: itself where it is so already."""

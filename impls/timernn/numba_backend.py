@@ -52,7 +52,7 @@ class NumbaBackend(NumpyBackend):
         parts = _parts(N * T * H * (D + H))
         packed, scratch = _memory(H, parts, dtype, workspace)
         arrays = (_flat(xs), _flat(Wx), _flat(Wh), bias, _flat(kept), _flat(states), _flat(hs), packed, scratch)
-        recurrent.forward(parts, gemm.code_for(dtype.name), N, T, D, H, *arrays)
+        recurrent.forward(parts, gemm.code_for(dtype), N, T, D, H, *arrays)
         return hs, (kept, states)
 
     def time_rnn_backward(
@@ -70,7 +70,7 @@ class NumbaBackend(NumpyBackend):
         arrays = (_flat(dhs), _flat(Wx), _flat(Wh), zeros, _flat(kept), _flat(states), _flat(dzs), _flat(dxs))
         grads = (_flat(dh_prev), _flat(dWx), _flat(dWh), db)
         memory = _memory(H, parts, dtype, workspace)
-        recurrent.backward(parts, gemm.code_for(dtype.name), N, T, D, H, *arrays, *grads, *memory)
+        recurrent.backward(parts, gemm.code_for(dtype), N, T, D, H, *arrays, *grads, *memory)
         return dxs, dh_prev, dWx, dWh, db
 
     # -- kernels of the time layers ----------------------------------------------------------------
@@ -94,7 +94,7 @@ class NumbaBackend(NumpyBackend):
         parts = _parts(N * T * H * V)
         scratch = workspace.buffer("scratch", (parts * gemm.scratch_elements(),), dtype)
         arrays = (_flat(xs), _flat(W), bias, _flat(kept), _flat(zs), scratch)
-        timewise.affine_forward(parts, gemm.code_for(dtype.name), N * T, H, V, *arrays)
+        timewise.affine_forward(parts, gemm.code_for(dtype), N * T, H, V, *arrays)
         return zs, kept
 
     def time_affine_backward(
@@ -109,7 +109,7 @@ class NumbaBackend(NumpyBackend):
         parts = _parts(N * T * H * V)
         scratch = workspace.buffer("scratch", (parts * gemm.scratch_elements(),), dtype)
         arrays = (_flat(dzs), _flat(xs), _flat(W), zeros, _flat(dxs), _flat(dW), db, scratch)
-        timewise.affine_backward(parts, gemm.code_for(dtype.name), N * T, H, V, *arrays)
+        timewise.affine_backward(parts, gemm.code_for(dtype), N * T, H, V, *arrays)
         return dxs, dW, db
 
     def time_softmax_with_loss_forward(

@@ -22,6 +22,7 @@ _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 #: Added to a float32 it rounds it to an integer, which then stands in the lowest bits.
 _ROUNDER = np.float32(12582912.0)
 _ONE_BITS = np.int32(127)
+_SIGN = np.int32(-(2**31))
 _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1), np.float32(2)
 _E5, _E4, _E3, _E2, _E1, _E0 = (
     np.float32(c)
@@ -73,7 +74,8 @@ def _tanh32(x):
     large = _ONE - _TWO / (_exp32(limited + limited) + _ONE)
     square = x * x
     small = ((((_T4 * square + _T3) * square + _T2) * square + _T1) * square + _T0) * square * size + size
-    return math.copysign(small if size < _SMALL else large, x)
+    value = small if size < _SMALL else large
+    return _from_bits(np.int32(_bits(value) | (_bits(x) & _SIGN)))
 
 
 @inlined

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import carray, from_dtype, types
 
 from timernn.numba_kernels.compiling import helper, native_address
 from timernn.numba_kernels.simd import (
@@ -26,6 +26,10 @@ from timernn.numba_kernels.simd import (
     TWO_ROWS,
     call_native,
     call_tile,
+    gather_panel_row,
+    move_panel_row,
+    move_tile_column,
+    panel_width,
     tile_addresses,
 )
 
@@ -57,30 +61,28 @@ def panels_of(columns, width, part, parts):
 @helper
 def _pack_panels(b, b0, k_stride, j_stride, k0, k1, j0, j1, out, o0):
     """Copy rows k0…k1 and columns j0…j1 of B into panels, each ``(k1 - k0, width)``; the last is filled with zeros."""
-    width = PANEL_BYTES // out.itemsize
+    width = panel_width(out)
     K = k1 - k0
     for j in range(j0, j1, width):
         columns = min(width, j1 - j)
         panel = o0 + (j - j0) * K
-        if j_stride == 1:
-            for k in range(K):
-                source = b0 + (k0 + k) * k_stride + j
-                if columns == width:
-                    for c in range(width):
-                        out[panel + k * width + c] = b[source + c]
-                else:
-                    for c in range(columns):
-                        out[panel + k * width + c] = b[source + c]
-                    for c in range(columns, width):
-                        out[panel + k * width + c] = 0
+        source = b0 + k0 * k_stride + j * j_stride
+        if columns < width:
+            for _ in range(K):
+                for c in range(width):
+                    out[panel + c] = b[source + c * j_stride] if c < columns else 0
+                panel += width
+                source += k_stride
+        elif j_stride == 1:
+            for _ in range(K):
+                move_panel_row(b, source, 1, out, panel)
+                panel += width
+                source += k_stride
         else:
-            for c in range(columns):
-                source = b0 + k0 * k_stride + (j + c) * j_stride
-                for k in range(K):
-                    out[panel + k * width + c] = b[source + k * k_stride]
-            for c in range(columns, width):
-                for k in range(K):
-                    out[panel + k * width + c] = 0
+            for _ in range(K):
+                gather_panel_row(b, source, j_stride, out, panel)
+                panel += width
+                source += k_stride
 
 
 @helper
@@ -93,8 +95,7 @@ def _pack_transposed(a, a0, k_stride, group, k0, k1, i0, i1, out, o0):
         for i in range(i0, i1, TILE_ROWS):
             panel = o0 + (i - i0) * K + k * TILE_ROWS
             if i1 - i >= TILE_ROWS:
-                for r in range(TILE_ROWS):  # a constant count becomes two or three moves
-                    out[panel + r] = a[source + i + r]
+                move_tile_column(a, source + i, 1, out, panel)
             else:
                 for r in range(i1 - i):
                     out[panel + r] = a[source + i + r]
@@ -103,7 +104,7 @@ def _pack_transposed(a, a0, k_stride, group, k0, k1, i0, i1, out, o0):
 @helper
 def _rows_by_panels(tiles, rows, columns, K, a, a0, a_stride, b, b0, b_panel, init, i0, i_stride, c, c0, c_stride):
     """Compute ``rows`` × ``columns`` of C from packed panels of B that lie ``b_panel`` apart."""
-    width = PANEL_BYTES // c.itemsize
+    width = panel_width(c)
     j, panel = 0, b0
     if rows <= 3:
         together = 4 if rows == 1 else 2
@@ -135,18 +136,22 @@ def _multiply(
 
     ``init_stride`` 0 begins every row with the same: a bias, or zeros.
     """
-    width = PANEL_BYTES // c.itemsize
+    width = panel_width(c)
     for j in range(j0, j1, COLUMN_BLOCK):
         columns = min(j1 - j, COLUMN_BLOCK)
         for k in range(0, K, K_BLOCK):
             count = min(K - k, K_BLOCK)
             _pack_panels(b, 0, bk_stride, bj_stride, k, k + count, j, j + columns, scratch, s0)
-            at_a, at_c = i0 * a_stride + k, i0 * c_stride + j
-            begin, at_i, i_stride = (c, at_c, c_stride) if k > 0 else (init, i0 * init_stride + j, init_stride)
-            _rows_by_panels(
-                tiles, i1 - i0, columns, count, a, at_a, a_stride, scratch, s0, width * count,
-                begin, at_i, i_stride, c, at_c, c_stride,
-            )  # fmt: skip
+            # A few rows of C at a time: as long pieces of it are written as there are columns.
+            blocks, end = -(-(i1 - i0) // TILE_ROWS), i0
+            for block in range(blocks):
+                row, end = end, i0 + (i1 - i0) * (block + 1) // blocks
+                at_c = row * c_stride + j
+                begin, at_i, i_stride = (c, at_c, c_stride) if k > 0 else (init, row * init_stride + j, init_stride)
+                _rows_by_panels(
+                    tiles, end - row, columns, count, a, row * a_stride + k, a_stride, scratch, s0, width * count,
+                    begin, at_i, i_stride, c, at_c, c_stride,
+                )  # fmt: skip
 
 
 @helper
@@ -155,7 +160,7 @@ def _multiply_transposed(tiles, rows, j0, j1, K, a, a_stride, group, b, b_stride
 
     After each ``group`` rows of A one is left out: with T + 1 states a sequence, those before each of T steps.
     """
-    width = PANEL_BYTES // c.itemsize
+    width = panel_width(c)
     packed_a = s0 + K_BLOCK * COLUMN_BLOCK
     for j in range(j0, j1, COLUMN_BLOCK):
         j_end = min(j1, j + COLUMN_BLOCK)
@@ -165,16 +170,26 @@ def _multiply_transposed(tiles, rows, j0, j1, K, a, a_stride, group, b, b_stride
             for i in range(0, rows, ROW_BLOCK):
                 i_end = min(rows, i + ROW_BLOCK)
                 _pack_transposed(a, 0, a_stride, group, k, k + count, i, i_end, scratch, packed_a)
-                for jj in range(j, j_end, width):
-                    columns, panel = min(width, j_end - jj), s0 + (jj - j) * count
-                    for ii in range(i, i_end, TILE_ROWS):
-                        at_a, at_c = packed_a + (ii - i) * count, ii * c_stride + jj
+                for ii in range(i, i_end, TILE_ROWS):
+                    rows_here, at_a = min(TILE_ROWS, i_end - ii), packed_a + (ii - i) * count
+                    for jj in range(j, j_end, width):
+                        columns, panel, at_c = min(width, j_end - jj), s0 + (jj - j) * count, ii * c_stride + jj
                         begin, at_i, i_stride = (c, at_c, c_stride) if k > 0 else (zeros, 0, 0)
                         call_tile(
-                            tiles[PACKED_PANEL], min(TILE_ROWS, i_end - ii), columns, count, scratch, at_a, TILE_ROWS,
-                            scratch, panel,
+                            tiles[PACKED_PANEL], rows_here, columns, count, scratch, at_a, TILE_ROWS, scratch, panel,
                             begin, at_i, i_stride, c, at_c, c_stride,
                         )  # fmt: skip
+
+
+@helper
+def sum_rows(a, rows, columns, first, last, out):
+    """Sum columns first…last of A ``(rows, columns)``, in the order of rows."""
+    sums = out[first:last]
+    sums[:] = 0
+    for row in range(rows):
+        of_row = a[row * columns + first : row * columns + last]
+        for j in range(last - first):
+            sums[j] += of_row[j]
 
 
 # What kernels call: each is compiled once for an element type and called by its address, like the tiles.
@@ -221,9 +236,9 @@ def multiply_transposed(code, rows, j0, j1, K, a, a_stride, group, b, b_stride, 
 
 
 @functools.cache
-def code_for(dtype: str) -> Any:
+def code_for(dtype: Any) -> Any:
     """Return the addresses of the tiles and of the products for an element type; the first call compiles them."""
-    of, size, addresses = types.CPointer(getattr(types, dtype)), types.intp, types.CPointer(types.intp)
+    of, size, addresses = types.CPointer(from_dtype(np.dtype(dtype))), types.intp, types.CPointer(types.intp)
     products: dict[Callable[..., Any], Any] = {
         _pack_native: (of, *[size] * 7, of, size),
         _rows_native: (addresses, *[size] * 3, of, size, size, of, size, size, of, size, size, of, size, size),

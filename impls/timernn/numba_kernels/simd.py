@@ -14,15 +14,15 @@ F. Van Zee and R. van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLA
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import from_dtype, types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from timernn.numba_kernels.compiling import native_address
 
@@ -43,6 +43,18 @@ TILE_ROWS = 12 if "avx512f" in FEATURES else 6
 _UNROLLED = 4
 _FUSED = bool(FEATURES & {"fma", "neon"})
 _index = ir.IntType(64)
+
+
+def panel_width(array: Any) -> int:
+    """Return how many elements of the array's type a panel is wide."""
+    return PANEL_BYTES // int(array.itemsize)
+
+
+@overload(panel_width, inline="always")
+def _panel_width_of(array):
+    # A constant for the compiler: a loop over a panel's width becomes a few moves of whole vectors.
+    width = PANEL_BYTES * 8 // array.dtype.bitwidth
+    return lambda array: width
 
 
 class _Shape:
@@ -121,9 +133,9 @@ PANEL, PACKED_PANEL, ONE_ROW, TWO_ROWS, THREE_ROWS = range(TILES)
 
 
 @functools.cache
-def tile_addresses(dtype: str) -> Any:
+def tile_addresses(dtype: Any) -> Any:
     """Return the addresses of the five tiles' machine code for an element type, compiled at the first call."""
-    element = types.CPointer(getattr(types, dtype))
+    element = types.CPointer(from_dtype(np.dtype(dtype)))
     signature = types.void(*[types.intp] * 3, *[element] * 4, *[types.intp] * 3)
     tiles = (panel, packed_panel, one_row, two_rows, three_rows)
     return np.array([native_address(tile, signature) for tile in tiles], dtype=np.intp)
@@ -156,6 +168,45 @@ def call_tile(_typing, address, rows, columns, K, a, a0, a_stride, b, b0, init, 
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def _mover(count_for: Callable[[int], int], *, strided: bool) -> Any:
+    """Return an intrinsic that copies so many elements at once: all are read before one is written."""
+
+    @intrinsic
+    def move(_typing, source, s0, stride, target, t0):
+        signature = types.void(source, types.intp, types.intp, target, types.intp)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> Any:
+            def pointer(place: int) -> Any:
+                array = context.make_array(signature.args[place])(context, builder, arguments[place])
+                return builder.gep(array.data, [arguments[place + 1]])
+
+            dtype = signature.args[0].dtype
+            itemsize = dtype.bitwidth // 8
+            vector = ir.VectorType(context.get_value_type(dtype), count_for(itemsize))
+            first = pointer(0)
+            if strided:
+                value = ir.Constant(vector, ir.Undefined)
+                for place in range(vector.count):
+                    element = builder.load(builder.gep(first, [builder.mul(arguments[2], _index(place))]))
+                    value = builder.insert_element(value, element, ir.IntType(32)(place))
+            else:
+                value = builder.load(builder.bitcast(first, vector.as_pointer()))
+                value.align = itemsize
+            builder.store(value, builder.bitcast(pointer(3), vector.as_pointer())).align = itemsize
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return move
+
+
+#: One row of a panel of B, from elements side by side or ``stride`` apart; and one column of a packed A.
+#: Called as ``move(source, s0, stride, target, t0)``. LLVM can't make vectors of loops here: arrays might overlap.
+move_panel_row = _mover(lambda itemsize: PANEL_BYTES // itemsize, strided=False)
+gather_panel_row = _mover(lambda itemsize: PANEL_BYTES // itemsize, strided=True)
+move_tile_column = _mover(lambda itemsize: TILE_ROWS, strided=False)
 
 
 @intrinsic

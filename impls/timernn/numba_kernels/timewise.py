@@ -9,8 +9,8 @@ from numba import prange
 
 from timernn.numba_kernels.compiling import helper, parallel_kernel
 from timernn.numba_kernels.functions import exp
-from timernn.numba_kernels.gemm import multiply, multiply_transposed, panels_of
-from timernn.numba_kernels.simd import PANEL_BYTES
+from timernn.numba_kernels.gemm import multiply, multiply_transposed, panels_of, sum_rows
+from timernn.numba_kernels.simd import panel_width
 
 
 @parallel_kernel
@@ -24,13 +24,13 @@ def affine_forward(parts, code, rows, H, V, xs, W, bias, kept, zs, scratch):
 
 @helper
 def _copy_part(part, parts, source, target):
-    for i in range(len(source) * part // parts, len(source) * (part + 1) // parts):
-        target[i] = source[i]
+    first, end = len(source) * part // parts, len(source) * (part + 1) // parts
+    target[first:end] = source[first:end]
 
 
 @helper
 def _affine_columns(part, parts, code, rows, H, V, kept, W, bias, zs, scratch):
-    first, last = panels_of(V, PANEL_BYTES // zs.itemsize, part, parts)
+    first, last = panels_of(V, panel_width(zs), part, parts)
     multiply(code, 0, rows, first, last, H, kept, H, W, V, 1, bias, 0, zs, V, scratch, part * len(scratch) // parts)
 
 
@@ -46,13 +46,9 @@ def _affine_gradients(part, parts, code, rows, H, V, dzs, kept, W, zeros, dxs, d
     own = part * len(scratch) // parts
     row, end = rows * part // parts, rows * (part + 1) // parts
     multiply(code, row, end, 0, H, V, dzs, V, W, 1, V, zeros, 0, dxs, H, scratch, own)
-    first, last = panels_of(V, PANEL_BYTES // dzs.itemsize, part, parts)
+    first, last = panels_of(V, panel_width(dzs), part, parts)
     multiply_transposed(code, H, first, last, rows, kept, H, rows, dzs, V, zeros, dW, V, scratch, own)
-    for j in range(first, last):
-        db[j] = 0
-    for r in range(rows):
-        for j in range(first, last):
-            db[j] += dzs[r * V + j]
+    sum_rows(dzs, rows, V, first, last, db)
 
 
 @parallel_kernel
@@ -64,38 +60,38 @@ def softmax_forward(parts, V, zs, labels, ignored, exponentials, totals, losses)
 
 @helper
 def _softmax_rows(part, parts, V, zs, labels, ignored, exponentials, totals, losses):
-    rows = len(labels)
+    # As many running maxima and sums side by side: one alone would be a chain that LLVM may not take apart.
     lanes = 32
+    whole = V // lanes * lanes
     largest, sums = np.empty(lanes, dtype=zs.dtype), np.empty(lanes, dtype=zs.dtype)
-    for r in range(rows * part // parts, rows * (part + 1) // parts):
-        at = r * V
-        for lane in range(lanes):
-            largest[lane] = zs[at]
-            sums[lane] = 0
-        whole = V // lanes * lanes
+    for r in range(len(labels) * part // parts, len(labels) * (part + 1) // parts):
+        row, out = zs[r * V : (r + 1) * V], exponentials[r * V : (r + 1) * V]
+        largest[:] = row[0]
         for j in range(0, whole, lanes):
+            some = row[j : j + lanes]
             for lane in range(lanes):
-                z = zs[at + j + lane]
-                largest[lane] = largest[lane] if largest[lane] > z else z
-        top = zs[at]
+                largest[lane] = largest[lane] if largest[lane] > some[lane] else some[lane]
+        top = row[0]
         for lane in range(lanes):
             top = top if top > largest[lane] else largest[lane]
         for j in range(whole, V):
-            top = top if top > zs[at + j] else zs[at + j]
+            top = top if top > row[j] else row[j]
         for j in range(V):
-            exponentials[at + j] = exp(zs[at + j] - top)
+            out[j] = exp(row[j] - top)
+        sums[:] = 0
         for j in range(0, whole, lanes):
+            some = out[j : j + lanes]
             for lane in range(lanes):
-                sums[lane] += exponentials[at + j + lane]
+                sums[lane] += some[lane]
         total = zs.dtype.type(0)
         for lane in range(lanes):
             total += sums[lane]
         for j in range(whole, V):
-            total += exponentials[at + j]
+            total += out[j]
         totals[r] = total
         losses[r] = 0.0
         if labels[r] != ignored:
-            losses[r] = math.log(np.float64(total)) - np.float64(zs[at + labels[r]] - top)
+            losses[r] = math.log(np.float64(total)) - np.float64(row[labels[r]] - top)
 
 
 @parallel_kernel
@@ -107,17 +103,15 @@ def softmax_backward(parts, V, share, labels, ignored, exponentials, totals, dzs
 
 @helper
 def _softmax_gradient(part, parts, V, share, labels, ignored, exponentials, totals, dzs):
-    rows = len(labels)
-    for r in range(rows * part // parts, rows * (part + 1) // parts):
-        at = r * V
+    for r in range(len(labels) * part // parts, len(labels) * (part + 1) // parts):
+        row, out = exponentials[r * V : (r + 1) * V], dzs[r * V : (r + 1) * V]
         if labels[r] == ignored:
-            for j in range(V):
-                dzs[at + j] = 0
+            out[:] = 0
             continue
         scale = share / totals[r]
         for j in range(V):
-            dzs[at + j] = exponentials[at + j] * scale
-        dzs[at + labels[r]] -= share
+            out[j] = row[j] * scale
+        out[labels[r]] -= share
 
 
 @parallel_kernel
@@ -131,17 +125,17 @@ def embedding_backward(parts, D, dxs, ids, dW):
 
 @helper
 def _zero_part(part, parts, target):
-    for i in range(len(target) * part // parts, len(target) * (part + 1) // parts):
-        target[i] = 0
+    target[len(target) * part // parts : len(target) * (part + 1) // parts] = 0
 
 
 @helper
 def _embedding_columns(part, parts, D, dxs, ids, dW):
     first, last = D * part // parts, D * (part + 1) // parts
     for r in range(len(ids)):
-        source, target = r * D, ids[r] * D
-        for d in range(first, last):
-            dW[target + d] += dxs[source + d]
+        source = dxs[r * D + first : r * D + last]
+        target = dW[ids[r] * D + first : ids[r] * D + last]
+        for d in range(last - first):
+            target[d] += source[d]
 
 
 @parallel_kernel
@@ -153,5 +147,7 @@ def sgd(parts, param, grad, rate):
 
 @helper
 def _sgd_part(part, parts, param, grad, rate):
-    for i in range(len(param) * part // parts, len(param) * (part + 1) // parts):
-        param[i] -= rate * grad[i]
+    first, end = len(param) * part // parts, len(param) * (part + 1) // parts
+    mine, slope = param[first:end], grad[first:end]
+    for i in range(end - first):
+        mine[i] -= rate * slope[i]
