@@ -68,6 +68,14 @@ def meta(session: nox.Session) -> None:
     session.run("pytest", "--timeout=1200", "suite/meta_tests/mutants", *session.posargs)
 
 
+@nox.session
+def exhaustive(session: nox.Session) -> None:
+    """Hold the Numba backend's tanh and exp to two units of the last place at every float32. Some minutes."""
+    install_wheel(session, "[numba]")
+    session.install(*TEST_TOOLS)
+    session.run("pytest", "--timeout=1800", "-s", "suite/meta_tests/exhaustive", *session.posargs)
+
+
 def install_examples(session: nox.Session) -> None:
     """Install the example plug-ins as their users would: each from its own pyproject."""
     session.install(*PEERS)
