@@ -1,4 +1,4 @@
-"""The Numba backend: every product and every time loop compiled, on one pool of threads, without BLAS."""
+"""The Numba backend: the layers' products and loops compiled, on one pool of threads, without BLAS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NumbaBackend(NumpyBackend):
     name = "numba"
 
     def describe(self) -> dict[str, Any]:
-        """Return versions, threads and the threading layer, vector width, and the seconds that compiling took."""
+        """Return versions, threads, the vectors' width, and the seconds that each kernel took to compile or to load."""
         return {
             "library": "numba",
             "version": numba.__version__,
@@ -37,10 +37,24 @@ class NumbaBackend(NumpyBackend):
 
     # -- kernels of the recurrent layers -----------------------------------------------------------
 
+    def rnn_forward(self, x: Array, h_prev: Array, *, Wx: Array, Wh: Array, b: Array) -> Array:
+        """Return ``h_next``: a block of one step."""
+        hs, _ = self.time_rnn_forward(x[:, None], h_prev, Wx=Wx, Wh=Wh, b=b, workspace=Workspace(self))
+        return hs[:, 0]
+
+    def rnn_backward(
+        self, dh_next: Array, *, x: Array, h_prev: Array, h_next: Array, Wx: Array, Wh: Array
+    ) -> tuple[Array, Array, Array, Array, Array]:
+        """Return ``(dx, dh_prev, dWx, dWh, db)``: those of a block of one step."""
+        cache = x[:, None], np.stack((h_prev, h_next), axis=1)
+        dxs, *others = self.time_rnn_backward(dh_next[:, None], cache=cache, Wx=Wx, Wh=Wh, workspace=Workspace(self))
+        dh_prev, dWx, dWh, db = others
+        return dxs[:, 0], dh_prev, dWx, dWh, db
+
     def time_rnn_forward(
         self, xs: Array, h_prev: Array, *, Wx: Array, Wh: Array, b: Array, workspace: Workspace
     ) -> tuple[Array, Any]:
-        """Return ``(hs, cache)``."""
+        """Return ``(hs, cache)``; see `timernn.numba_kernels.recurrent`."""
         N, T, D = xs.shape
         H, dtype = Wh.shape[0], xs.dtype
         kept = workspace.buffer("kept", (N, T, D), dtype)

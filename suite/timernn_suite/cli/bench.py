@@ -34,7 +34,7 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Backends by name or module:Class, peer:torch, peer:jax, textbook; by default all that can run here.",
+            help="Backends, module:Class, peer:torch, peer:jax, peer:jax-adjoint, textbook; by default all that run.",
         ),
     ] = None,
     shape: Annotated[
