@@ -1,4 +1,4 @@
-"""The Numba backend's own parts: products of every size, its tangent and exponential, threads, and the cache."""
+"""The Numba backend's own parts: products of every size, the same bits for any threads, and the cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 import timernn.numba_kernels
 from timernn import load_backend
-from timernn.numba_kernels import functions, gemm
+from timernn.numba_kernels import gemm
 from timernn.numba_kernels.simd import PANEL_BYTES, TILE_ROWS
 
 WIDTH = PANEL_BYTES // 4
@@ -29,22 +29,6 @@ def product(code, rows, columns, K, a, b, bk_stride, bj_stride, init, c, scratch
 @numba.njit
 def transposed_product(code, rows, columns, K, a, group, b, zeros, c, scratch):
     gemm.multiply_transposed(code, rows, 0, columns, K, a, rows, group, b, columns, zeros, c, columns, scratch, 0)
-
-
-@numba.njit
-def tangents(xs):
-    out = np.empty_like(xs)
-    for i in range(len(xs)):
-        out[i] = functions.tanh(xs[i])
-    return out
-
-
-@numba.njit
-def exponentials(xs):
-    out = np.empty_like(xs)
-    for i in range(len(xs)):
-        out[i] = functions.exp(xs[i])
-    return out
 
 
 def integers(*shape, dtype, of=0):
@@ -90,40 +74,6 @@ def test_transposed_products_leave_rows_out_between_groups(rows, dtype):
             np.testing.assert_array_equal(c, a.T @ b)
 
 
-def float32_sample():
-    """Every 4,001st float32, both signs: a prime step meets every exponent and no pattern of bits."""
-    bits = np.arange(0, 0x7F800000, 4001, dtype=np.uint32)
-    xs = bits.view(np.float32)
-    return np.concatenate([xs, -xs])
-
-
-def ulps(got, exact):
-    """Distance in units of the last place of the exact value's float32."""
-    return np.abs(got.astype(np.float64) - exact) / np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
-
-
-def test_tanh_is_within_two_units_of_the_last_place():
-    xs = float32_sample()
-    got = tangents(xs)
-    assert ulps(got, np.tanh(xs.astype(np.float64))).max() <= 2
-    assert (np.abs(got) <= 1).all()
-
-
-def test_tanh_of_what_is_not_finite_and_of_zero():
-    got = tangents(np.array([np.inf, -np.inf, np.nan, 0.0, -0.0], np.float32))
-    np.testing.assert_array_equal(got, np.array([1, -1, np.nan, 0, -0.0], np.float32))
-    assert np.signbit(got[4])
-
-
-def test_exp_is_within_two_units_down_to_where_it_vanishes():
-    xs = -np.abs(float32_sample())
-    got, exact = exponentials(xs), np.exp(xs.astype(np.float64))
-    normal = xs > -87.3
-    assert ulps(got[normal], exact[normal]).max() <= 2
-    assert (got[~normal] == 0).all()
-    assert np.isnan(exponentials(np.array([np.nan], np.float32)))[0]
-
-
 @pytest.mark.parametrize("sizes", [(5, 7, 30, 70), (1, 40, 128, 128), (20, 9, 100, 100)], ids=str)
 def test_one_thread_gives_the_bits_of_all(sizes):
     N, T, D, H = sizes
@@ -144,8 +94,6 @@ PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-from timernn.numba_kernels import functions
-from timernn.numba_kernels.compiling import compile_seconds, kernel
 
 from caller import tangent
 xs = np.array([0.3], np.float32)
