@@ -10,7 +10,7 @@ import numpy as np
 from timernn.contract import Array
 from timernn.layers import Workspace
 from timernn.numba_kernels import gemm, recurrent, timewise
-from timernn.numba_kernels.compiling import compile_seconds
+from timernn.numba_kernels.caching import compile_seconds
 from timernn.numba_kernels.simd import PANEL_BYTES, VECTOR_BYTES
 from timernn.numpy_backend import NumpyBackend
 
@@ -64,9 +64,8 @@ class NumbaBackend(NumpyBackend):
         bias[:H] = b
         hs = np.empty((N, T, H), dtype=dtype)
         parts = _parts(N * T * H * (D + H))
-        packed, scratch = _memory(H, parts, dtype, workspace)
-        arrays = (_flat(xs), _flat(Wx), _flat(Wh), bias, _flat(kept), _flat(states), _flat(hs), packed, scratch)
-        recurrent.forward(parts, gemm.code_for(dtype), N, T, D, H, *arrays)
+        inputs, memory = (_c(xs), _c(Wx), _c(Wh), bias), _memory(H, parts, dtype, workspace)
+        recurrent.forward(parts, dtype, N, T, D, H, *inputs, kept, states, hs, *memory)
         return hs, (kept, states)
 
     def time_rnn_backward(
@@ -81,10 +80,8 @@ class NumbaBackend(NumpyBackend):
         db, dzs = workspace.buffer("db", (H,), dtype), workspace.buffer("dzs", (N, T, H), dtype)
         zeros = np.zeros(max(D, H) + PANEL_BYTES, dtype=dtype)
         parts = _parts(N * T * H * (D + H))
-        arrays = (_flat(dhs), _flat(Wx), _flat(Wh), zeros, _flat(kept), _flat(states), _flat(dzs), _flat(dxs))
-        grads = (_flat(dh_prev), _flat(dWx), _flat(dWh), db)
-        memory = _memory(H, parts, dtype, workspace)
-        recurrent.backward(parts, gemm.code_for(dtype), N, T, D, H, *arrays, *grads, *memory)
+        inputs, memory = (_c(dhs), _c(Wx), _c(Wh), zeros, kept, states), _memory(H, parts, dtype, workspace)
+        recurrent.backward(parts, dtype, N, T, D, H, *inputs, dzs, dxs, dh_prev, dWx, dWh, db, *memory)
         return dxs, dh_prev, dWx, dWh, db
 
     # -- kernels of the time layers ----------------------------------------------------------------
@@ -93,8 +90,8 @@ class NumbaBackend(NumpyBackend):
         """Return ``dW``."""
         D = dxs.shape[2]
         dW = workspace.buffer("dW", (V, D), dxs.dtype)
-        flat = _flat(ids).astype(np.intp, copy=False)
-        timewise.embedding_backward(_parts(V * D), D, _flat(dxs), flat, _flat(dW))
+        ids = _c(ids).astype(np.intp, copy=False)
+        timewise.embedding_backward(_parts(V * D), dxs.dtype, ids.size, D, V, _c(dxs), ids, dW)
         return dW
 
     def time_affine_forward(self, xs: Array, *, W: Array, b: Array, workspace: Workspace) -> tuple[Array, Any]:
@@ -106,9 +103,8 @@ class NumbaBackend(NumpyBackend):
         bias[:V] = b
         zs = np.empty((N, T, V), dtype=dtype)
         parts = _parts(N * T * H * V)
-        scratch = workspace.buffer("scratch", (parts * gemm.scratch_elements(),), dtype)
-        arrays = (_flat(xs), _flat(W), bias, _flat(kept), _flat(zs), scratch)
-        timewise.affine_forward(parts, gemm.code_for(dtype), N * T, H, V, *arrays)
+        scratch = workspace.buffer("scratch", (parts * gemm.SCRATCH,), dtype)
+        timewise.affine_forward(parts, dtype, N * T, H, V, _c(xs), _c(W), bias, kept, zs, scratch)
         return zs, kept
 
     def time_affine_backward(
@@ -121,9 +117,8 @@ class NumbaBackend(NumpyBackend):
         dW, db = workspace.buffer("dW", (H, V), dtype), workspace.buffer("db", (V,), dtype)
         zeros = np.zeros(max(H, V) + PANEL_BYTES, dtype=dtype)
         parts = _parts(N * T * H * V)
-        scratch = workspace.buffer("scratch", (parts * gemm.scratch_elements(),), dtype)
-        arrays = (_flat(dzs), _flat(xs), _flat(W), zeros, _flat(dxs), _flat(dW), db, scratch)
-        timewise.affine_backward(parts, gemm.code_for(dtype), N * T, H, V, *arrays)
+        scratch = workspace.buffer("scratch", (parts * gemm.SCRATCH,), dtype)
+        timewise.affine_backward(parts, dtype, N * T, H, V, _c(dzs), _c(xs), _c(W), zeros, dxs, dW, db, scratch)
         return dxs, dW, db
 
     def time_softmax_with_loss_forward(
@@ -134,8 +129,9 @@ class NumbaBackend(NumpyBackend):
         exponentials = workspace.buffer("exponentials", (N * T * V,), zs.dtype)
         totals = workspace.buffer("totals", (N * T,), zs.dtype)
         losses = workspace.buffer("losses", (N * T,), np.float64)
-        labels = _flat(ts).astype(np.intp)
-        timewise.softmax_forward(_parts(16 * zs.size), V, _flat(zs), labels, ignore_label, exponentials, totals, losses)
+        labels = _c(ts).reshape(-1).astype(np.intp)
+        kept = (exponentials, totals, losses)
+        timewise.softmax_forward(_parts(16 * zs.size), zs.dtype, N * T, V, _c(zs), labels, ignore_label, *kept)
         count = max(1, int(np.count_nonzero(labels != ignore_label)))
         loss = zs.dtype.type(losses.sum() / count)
         return loss, (exponentials, totals, labels, ignore_label, count, zs.shape)
@@ -143,10 +139,10 @@ class NumbaBackend(NumpyBackend):
     def time_softmax_with_loss_backward(self, dloss: float, *, cache: Any) -> Array:
         """Return ``dzs``."""
         exponentials, totals, labels, ignore_label, count, shape = cache
-        dzs = np.empty(shape, dtype=exponentials.dtype)
-        share = exponentials.dtype.type(dloss / count)
-        parts = _parts(4 * dzs.size)
-        timewise.softmax_backward(parts, shape[2], share, labels, ignore_label, exponentials, totals, _flat(dzs))
+        dtype, V = exponentials.dtype, shape[2]
+        dzs, share = np.empty(shape, dtype=dtype), dtype.type(dloss / count)
+        kept = (exponentials, totals)
+        timewise.softmax_backward(_parts(4 * dzs.size), dtype, labels.size, V, share, labels, ignore_label, *kept, dzs)
         return dzs
 
     # -- optimiser kernels, in place ---------------------------------------------------------------
@@ -155,7 +151,7 @@ class NumbaBackend(NumpyBackend):
         """Subtract ``learning_rate * grad`` from ``param`` in place."""
         if not (param.flags.c_contiguous and grad.flags.c_contiguous and param.dtype == grad.dtype):
             return super().sgd_update(param, grad, learning_rate=learning_rate)
-        timewise.sgd(_parts(param.size), param.reshape(-1), grad.reshape(-1), param.dtype.type(learning_rate))
+        timewise.sgd(_parts(param.size), param.dtype, param.size, param, grad, param.dtype.type(learning_rate))
         return param
 
 
@@ -165,12 +161,11 @@ def _parts(multiply_adds: int) -> int:
     return max(1, min(threads, multiply_adds // _WORTH_A_THREAD))
 
 
-def _flat(array: Array) -> Array:
-    """Return the elements one after another: a view of an array that is contiguous, else a copy."""
-    return np.ascontiguousarray(array).reshape(-1)
+#: Kernels take an array for its elements one after another; only one that isn't contiguous is copied.
+_c = np.ascontiguousarray
 
 
 def _memory(H: int, parts: int, dtype: Any, workspace: Workspace) -> tuple[Array, Array]:
     """Return room for Wh in panels, and for the blocks that each thread packs."""
     packed = workspace.buffer("packed", (gemm.packed_elements(H, H, dtype.itemsize),), dtype)
-    return packed, workspace.buffer("scratch", (parts * gemm.scratch_elements(),), dtype)
+    return packed, workspace.buffer("scratch", (parts * gemm.SCRATCH,), dtype)

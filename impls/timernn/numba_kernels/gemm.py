@@ -1,36 +1,26 @@
 """Matrix products ``C = init + A B`` by blocks that fit the caches, for a thread's share of the rows or columns of C.
 
-Panels of B are packed so that the register tile (`simd.make_tile`) reads them one vector after another; blocks of
-them stay in a core's second-level cache while all rows of A pass by. A is read as it lies where its rows run along
-k; a transposed A, as in the weights' gradients, is packed too. Arrays are flat, with strides in elements.
+Panels of B are packed so that the register tiles of `simd` read them one vector after another; blocks of them stay
+in a core's second-level cache while all rows of A pass by. A is read as it lies where its rows run along k; a
+transposed A, as in the weights' gradients, is packed too. Strides are in elements.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
-from numba import carray, from_dtype, types
-
-from timernn.numba_kernels.compiling import helper, native_address
+from timernn.numba_kernels.compiling import Code, Values, inlined, native
 from timernn.numba_kernels.simd import (
-    ONE_ROW,
-    PACKED_PANEL,
-    PANEL,
     PANEL_BYTES,
-    THREE_ROWS,
     TILE_ROWS,
-    TILES,
-    TWO_ROWS,
-    call_native,
-    call_tile,
+    at,
     gather_panel_row,
     move_panel_row,
     move_tile_column,
+    one_row,
+    packed_panel,
+    panel,
     panel_width,
-    tile_addresses,
+    three_rows,
+    two_rows,
 )
 
 #: Steps along k between two visits to the same element of C.
@@ -38,11 +28,8 @@ K_BLOCK = 256
 #: Columns of B, and rows of a packed A, that are packed together: with K_BLOCK, a part of the second-level cache.
 COLUMN_BLOCK = 256
 ROW_BLOCK = 8 * TILE_ROWS
-
-
-def scratch_elements() -> int:
-    """Return how many elements of scratch memory a thread needs for its products."""
-    return K_BLOCK * (COLUMN_BLOCK + ROW_BLOCK)
+#: Elements of scratch memory that a thread needs for its products.
+SCRATCH = K_BLOCK * (COLUMN_BLOCK + ROW_BLOCK)
 
 
 def packed_elements(K: int, columns: int, itemsize: int) -> int:
@@ -51,231 +38,137 @@ def packed_elements(K: int, columns: int, itemsize: int) -> int:
     return -(-columns // width) * width * K
 
 
-@helper
-def panels_of(columns, width, part, parts):
-    """Return the first and the end of a thread's part of the columns, in whole panels."""
+@inlined
+def first_column(b, columns, part, parts):
+    """Return the first of a thread's part of the columns of B, which are shared out in whole panels."""
+    width = panel_width(b)
     panels = -(-columns // width)
-    return min(columns, panels * part // parts * width), min(columns, panels * (part + 1) // parts * width)
+    return min(columns, panels * part // parts * width)
 
 
-@helper
-def _pack_panels(b, b0, k_stride, j_stride, k0, k1, j0, j1, out, o0):
-    """Copy rows k0…k1 and columns j0…j1 of B into panels, each ``(k1 - k0, width)``; the last is filled with zeros."""
+@native
+def pack_panels(code: Code, b: Values, k_stride, j_stride, K, columns, out: Values):
+    """Copy K rows of B into panels, each ``(K, width)``; the last is filled with zeros."""
     width = panel_width(out)
-    K = k1 - k0
-    for j in range(j0, j1, width):
-        columns = min(width, j1 - j)
-        panel = o0 + (j - j0) * K
-        source = b0 + k0 * k_stride + j * j_stride
-        if columns < width:
-            for _ in range(K):
+    for j in range(0, columns, width):
+        source, target = at(b, j * j_stride), at(out, j * K)
+        if j + width > columns:
+            for k in range(K):
                 for c in range(width):
-                    out[panel + c] = b[source + c * j_stride] if c < columns else 0
-                panel += width
-                source += k_stride
+                    target[k * width + c] = source[k * k_stride + c * j_stride] if j + c < columns else 0
         elif j_stride == 1:
-            for _ in range(K):
-                move_panel_row(b, source, 1, out, panel)
-                panel += width
-                source += k_stride
+            for k in range(K):
+                move_panel_row(at(source, k * k_stride), 1, at(target, k * width))
         else:
-            for _ in range(K):
-                gather_panel_row(b, source, j_stride, out, panel)
-                panel += width
-                source += k_stride
+            for k in range(K):
+                gather_panel_row(at(source, k * k_stride), j_stride, at(target, k * width))
 
 
-@helper
-def _pack_transposed(a, a0, k_stride, group, k0, k1, i0, i1, out, o0):
-    """Copy columns i0…i1 of rows k0…k1 into panels of TILE_ROWS columns; after each ``group`` rows one is left out."""
-    K = k1 - k0
+@native
+def pack_rows(code: Code, a: Values, k_stride, k0, K, group, rows, out: Values):
+    """Copy columns of A, from row k0 on, into panels of TILE_ROWS; after each ``group`` rows one is left out."""
     for k in range(K):
-        row = k0 + k
-        source = a0 + (row + row // group) * k_stride
-        for i in range(i0, i1, TILE_ROWS):
-            panel = o0 + (i - i0) * K + k * TILE_ROWS
-            if i1 - i >= TILE_ROWS:
-                move_tile_column(a, source + i, 1, out, panel)
+        source = at(a, (k0 + k + (k0 + k) // group) * k_stride)
+        for i in range(0, rows, TILE_ROWS):
+            target = at(out, i * K + k * TILE_ROWS)
+            if i + TILE_ROWS <= rows:
+                move_tile_column(at(source, i), 1, target)
             else:
-                for r in range(i1 - i):
-                    out[panel + r] = a[source + i + r]
+                for r in range(rows - i):
+                    target[r] = source[i + r]
 
 
-@helper
-def _rows_by_panels(tiles, rows, columns, K, a, a0, a_stride, b, b0, b_panel, init, i0, i_stride, c, c0, c_stride):
+@native
+def rows_by_panels(
+    code: Code, rows, columns, K, a: Values, a_stride, b: Values, b_panel,
+    init: Values, i_stride, c: Values, c_stride,
+):  # fmt: skip
     """Compute ``rows`` × ``columns`` of C from packed panels of B that lie ``b_panel`` apart."""
     width = panel_width(c)
-    j, panel = 0, b0
+    j = 0
     if rows <= 3:
         together = 4 if rows == 1 else 2
-        tile = tiles[ONE_ROW if rows == 1 else TWO_ROWS if rows == 2 else THREE_ROWS]
         while j + together * width <= columns:
-            call_tile(tile, rows, b_panel, K, a, a0, a_stride, b, panel, init, i0 + j, i_stride, c, c0 + j, c_stride)
+            panels, begin, target = at(b, j // width * b_panel), at(init, j), at(c, j)
+            if rows == 1:
+                one_row(code, rows, b_panel, K, a, a_stride, panels, begin, i_stride, target, c_stride)
+            elif rows == 2:
+                two_rows(code, rows, b_panel, K, a, a_stride, panels, begin, i_stride, target, c_stride)
+            else:
+                three_rows(code, rows, b_panel, K, a, a_stride, panels, begin, i_stride, target, c_stride)
             j += together * width
-            panel += together * b_panel
-    tile = tiles[PANEL]
     blocks = -(-rows // TILE_ROWS)
     while j < columns:
-        columns_here = min(width, columns - j)
+        columns_here, of_b = min(width, columns - j), at(b, j // width * b_panel)
         end = 0
         for block in range(blocks):  # as equal as can be: full tiles and a thin one would be slower
             row, end = end, rows * (block + 1) // blocks
-            at_a, at_i, at_c = a0 + row * a_stride, i0 + row * i_stride + j, c0 + row * c_stride + j
-            call_tile(
-                tile, end - row, columns_here, K, a, at_a, a_stride, b, panel, init, at_i, i_stride, c, at_c, c_stride
-            )
+            begin, target = at(init, row * i_stride + j), at(c, row * c_stride + j)
+            panel(
+                code, end - row, columns_here, K, at(a, row * a_stride), a_stride, of_b,
+                begin, i_stride, target, c_stride,
+            )  # fmt: skip
         j += width
-        panel += b_panel
 
 
-@helper
-def _multiply(
-    tiles, i0, i1, j0, j1, K, a, a_stride, b, bk_stride, bj_stride, init, init_stride, c, c_stride, scratch, s0
-):
-    """Compute rows i0…i1 and columns j0…j1 of ``C = init + A B``, A with rows along k.
-
-    ``init_stride`` 0 begins every row with the same: a bias, or zeros.
-    """
+@native
+def multiply(
+    code: Code, rows, columns, K, a: Values, a_stride, b: Values, bk_stride, bj_stride,
+    init: Values, i_stride, c: Values, c_stride, scratch: Values,
+):  # fmt: skip
+    """Compute ``C = init + A B``, A with rows along k; with 0 for ``i_stride`` every row begins with the same."""
     width = panel_width(c)
-    for j in range(j0, j1, COLUMN_BLOCK):
-        columns = min(j1 - j, COLUMN_BLOCK)
+    for j in range(0, columns, COLUMN_BLOCK):
+        columns_here = min(columns - j, COLUMN_BLOCK)
         for k in range(0, K, K_BLOCK):
             count = min(K - k, K_BLOCK)
-            _pack_panels(b, 0, bk_stride, bj_stride, k, k + count, j, j + columns, scratch, s0)
+            pack_panels(code, at(b, k * bk_stride + j * bj_stride), bk_stride, bj_stride, count, columns_here, scratch)
             # A few rows of C at a time: as long pieces of it are written as there are columns.
-            blocks, end = -(-(i1 - i0) // TILE_ROWS), i0
+            blocks, end = -(-rows // TILE_ROWS), 0
             for block in range(blocks):
-                row, end = end, i0 + (i1 - i0) * (block + 1) // blocks
-                at_c = row * c_stride + j
-                begin, at_i, i_stride = (c, at_c, c_stride) if k > 0 else (init, row * init_stride + j, init_stride)
-                _rows_by_panels(
-                    tiles, end - row, columns, count, a, row * a_stride + k, a_stride, scratch, s0, width * count,
-                    begin, at_i, i_stride, c, at_c, c_stride,
+                row, end = end, rows * (block + 1) // blocks
+                target = at(c, row * c_stride + j)
+                begin, stride = (target, c_stride) if k > 0 else (at(init, row * i_stride + j), i_stride)
+                rows_by_panels(
+                    code, end - row, columns_here, count, at(a, row * a_stride + k), a_stride, scratch, width * count,
+                    begin, stride, target, c_stride,
                 )  # fmt: skip
 
 
-@helper
-def _multiply_transposed(tiles, rows, j0, j1, K, a, a_stride, group, b, b_stride, zeros, c, c_stride, scratch, s0):
-    """Compute columns j0…j1 of ``C = Aᵀ B`` with ``rows`` rows: A ``(K, ·)`` and B ``(K, ·)`` row by row.
+@native
+def multiply_transposed(
+    code: Code, rows, columns, K, a: Values, a_stride, group, b: Values, b_stride,
+    zeros: Values, c: Values, c_stride, scratch: Values,
+):  # fmt: skip
+    """Compute ``C = Aᵀ B``, A ``(K, rows)`` and B ``(K, columns)``.
 
     After each ``group`` rows of A one is left out: with T + 1 states a sequence, those before each of T steps.
     """
     width = panel_width(c)
-    packed_a = s0 + K_BLOCK * COLUMN_BLOCK
-    for j in range(j0, j1, COLUMN_BLOCK):
-        j_end = min(j1, j + COLUMN_BLOCK)
+    packed_a = at(scratch, K_BLOCK * COLUMN_BLOCK)
+    for j in range(0, columns, COLUMN_BLOCK):
+        columns_here = min(columns - j, COLUMN_BLOCK)
         for k in range(0, K, K_BLOCK):
             count = min(K - k, K_BLOCK)
-            _pack_panels(b, 0, b_stride, 1, k, k + count, j, j_end, scratch, s0)
+            pack_panels(code, at(b, k * b_stride + j), b_stride, 1, count, columns_here, scratch)
             for i in range(0, rows, ROW_BLOCK):
-                i_end = min(rows, i + ROW_BLOCK)
-                _pack_transposed(a, 0, a_stride, group, k, k + count, i, i_end, scratch, packed_a)
-                for ii in range(i, i_end, TILE_ROWS):
-                    rows_here, at_a = min(TILE_ROWS, i_end - ii), packed_a + (ii - i) * count
-                    for jj in range(j, j_end, width):
-                        columns, panel, at_c = min(width, j_end - jj), s0 + (jj - j) * count, ii * c_stride + jj
-                        begin, at_i, i_stride = (c, at_c, c_stride) if k > 0 else (zeros, 0, 0)
-                        call_tile(
-                            tiles[PACKED_PANEL], rows_here, columns, count, scratch, at_a, TILE_ROWS, scratch, panel,
-                            begin, at_i, i_stride, c, at_c, c_stride,
-                        )  # fmt: skip
+                rows_here = min(rows - i, ROW_BLOCK)
+                pack_rows(code, at(a, i), a_stride, k, count, group, rows_here, packed_a)
+                for ii in range(0, rows_here, TILE_ROWS):
+                    of_a, height = at(packed_a, ii * count), min(TILE_ROWS, rows_here - ii)
+                    for jj in range(0, columns_here, width):
+                        target = at(c, (i + ii) * c_stride + j + jj)
+                        begin, stride = (target, c_stride) if k > 0 else (zeros, 0)
+                        of_b, wide = at(scratch, jj * count), min(width, columns_here - jj)
+                        packed_panel(code, height, wide, count, of_a, TILE_ROWS, of_b, begin, stride, target, c_stride)
 
 
-@helper
-def sum_rows(a, rows, columns, first, last, out):
-    """Sum columns first…last of A ``(rows, columns)``, in the order of rows."""
-    sums = out[first:last]
-    sums[:] = 0
+@native
+def sum_rows(code: Code, a: Values, rows, columns, stride, out: Values):
+    """Sum the rows of A, in their order."""
+    for j in range(columns):
+        out[j] = 0
     for row in range(rows):
-        of_row = a[row * columns + first : row * columns + last]
-        for j in range(last - first):
-            sums[j] += of_row[j]
-
-
-# What kernels call: each is compiled once for an element type and called by its address, like the tiles.
-
-#: The places of the addresses in `code_for`, behind those of the tiles.
-_PACK, _ROWS, _MULTIPLY, _MULTIPLY_TRANSPOSED = range(TILES, TILES + 4)
-#: An array whose length is known to the caller only.
-_ANY_LENGTH = 2**40
-
-
-@helper
-def pack_panels(code, b, b0, k_stride, j_stride, k0, k1, j0, j1, out, o0):
-    """Copy rows k0…k1 and columns j0…j1 of B into panels, each ``(k1 - k0, width)``; the last is filled with zeros."""
-    call_native(code[_PACK], (b, b0, k_stride, j_stride, k0, k1, j0, j1, out, o0))
-
-
-@helper
-def rows_by_panels(code, rows, columns, K, a, a0, a_stride, b, b0, b_panel, init, i0, i_stride, c, c0, c_stride):
-    """Compute ``rows`` × ``columns`` of C from packed panels of B that lie ``b_panel`` apart."""
-    arguments = (code, rows, columns, K, a, a0, a_stride, b, b0, b_panel, init, i0, i_stride, c, c0, c_stride)
-    call_native(code[_ROWS], arguments)
-
-
-@helper
-def multiply(
-    code, i0, i1, j0, j1, K, a, a_stride, b, bk_stride, bj_stride, init, init_stride, c, c_stride, scratch, s0
-):
-    """Compute rows i0…i1 and columns j0…j1 of ``C = init + A B``, A with rows along k.
-
-    ``init_stride`` 0 begins every row with the same: a bias, or zeros.
-    """
-    b_and_init = (b, bk_stride, bj_stride, init, init_stride)
-    call_native(code[_MULTIPLY], (code, i0, i1, j0, j1, K, a, a_stride, *b_and_init, c, c_stride, scratch, s0))
-
-
-@helper
-def multiply_transposed(code, rows, j0, j1, K, a, a_stride, group, b, b_stride, zeros, c, c_stride, scratch, s0):
-    """Compute columns j0…j1 of ``C = Aᵀ B`` with ``rows`` rows: A ``(K, ·)`` and B ``(K, ·)`` row by row.
-
-    After each ``group`` rows of A one is left out: with T + 1 states a sequence, those before each of T steps.
-    """
-    arguments = (code, rows, j0, j1, K, a, a_stride, group, b, b_stride, zeros, c, c_stride, scratch, s0)
-    call_native(code[_MULTIPLY_TRANSPOSED], arguments)
-
-
-@functools.cache
-def code_for(dtype: Any) -> Any:
-    """Return the addresses of the tiles and of the products for an element type; the first call compiles them."""
-    of, size, addresses = types.CPointer(from_dtype(np.dtype(dtype))), types.intp, types.CPointer(types.intp)
-    products: dict[Callable[..., Any], Any] = {
-        _pack_native: (of, *[size] * 7, of, size),
-        _rows_native: (addresses, *[size] * 3, of, size, size, of, size, size, of, size, size, of, size, size),
-        _multiply_native: (addresses, *[size] * 5, of, size, of, size, size, of, size, of, size, of, size),
-        _multiply_transposed_native: (addresses, *[size] * 4, of, size, size, of, size, of, of, size, of, size),
-    }
-    made = [native_address(product, types.void(*arguments)) for product, arguments in products.items()]
-    return np.concatenate((tile_addresses(dtype), np.array(made, dtype=np.intp)))
-
-
-def _pack_native(b, b0, k_stride, j_stride, k0, k1, j0, j1, out, o0):
-    _pack_panels(
-        carray(b, _ANY_LENGTH), b0, k_stride, j_stride, k0, k1, j0, j1, carray(out, _ANY_LENGTH), o0
-    )  # fmt: skip
-
-
-def _rows_native(code, rows, columns, K, a, a0, a_stride, b, b0, b_panel, init, i0, i_stride, c, c0, c_stride):
-    _rows_by_panels(
-        carray(code, TILES), rows, columns, K, carray(a, _ANY_LENGTH), a0, a_stride, carray(b, _ANY_LENGTH), b0,
-        b_panel, carray(init, _ANY_LENGTH), i0, i_stride, carray(c, _ANY_LENGTH), c0, c_stride,
-    )  # fmt: skip
-
-
-def _multiply_native(
-    code, i0, i1, j0, j1, K, a, a_stride, b, bk_stride, bj_stride, init, init_stride, c, c_stride, scratch, s0
-):
-    _multiply(
-        carray(code, TILES), i0, i1, j0, j1, K, carray(a, _ANY_LENGTH), a_stride, carray(b, _ANY_LENGTH), bk_stride,
-        bj_stride, carray(init, _ANY_LENGTH), init_stride, carray(c, _ANY_LENGTH), c_stride,
-        carray(scratch, _ANY_LENGTH), s0,
-    )  # fmt: skip
-
-
-def _multiply_transposed_native(
-    code, rows, j0, j1, K, a, a_stride, group, b, b_stride, zeros, c, c_stride, scratch, s0
-):
-    _multiply_transposed(
-        carray(code, TILES), rows, j0, j1, K, carray(a, _ANY_LENGTH), a_stride, group, carray(b, _ANY_LENGTH), b_stride,
-        carray(zeros, _ANY_LENGTH), carray(c, _ANY_LENGTH), c_stride, carray(scratch, _ANY_LENGTH), s0,
-    )  # fmt: skip
+        of_row = at(a, row * stride)
+        for j in range(columns):
+            out[j] += of_row[j]

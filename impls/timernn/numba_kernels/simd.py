@@ -13,18 +13,16 @@ F. Van Zee and R. van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLA
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
-from numba import from_dtype, types
+from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
-from timernn.numba_kernels.compiling import native_address
+from timernn.numba_kernels.compiling import Code, Values, native
 
 
 def _features() -> set[str]:
@@ -45,16 +43,16 @@ _FUSED = bool(FEATURES & {"fma", "neon"})
 _index = ir.IntType(64)
 
 
-def panel_width(array: Any) -> int:
-    """Return how many elements of the array's type a panel is wide."""
-    return PANEL_BYTES // int(array.itemsize)
+def panel_width(pointer: Any) -> int:
+    """Return how many of the elements that a pointer points to a panel is wide; for compiled code."""
+    raise NotImplementedError
 
 
 @overload(panel_width, inline="always")
-def _panel_width_of(array):
+def _panel_width_of(pointer):
     # A constant for the compiler: a loop over a panel's width becomes a few moves of whole vectors.
-    width = PANEL_BYTES * 8 // array.dtype.bitwidth
-    return lambda array: width
+    width = PANEL_BYTES * 8 // pointer.dtype.bitwidth
+    return lambda pointer: width
 
 
 class _Shape:
@@ -76,8 +74,8 @@ def _tile(shape: _Shape, narrow: _Shape | None = None) -> Any:
     """Return an intrinsic that calls a tile's function, and emits it where the module doesn't have it."""
 
     @intrinsic
-    def tile(_typing, rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride):
-        signature = types.void(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride)
+    def tile(_typing, rows, columns, K, a, a_stride, b, init, i_stride, c, c_stride):
+        signature = types.void(rows, columns, K, a, a_stride, b, init, i_stride, c, c_stride)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> Any:
             dtype = signature.args[3].dtype
@@ -101,143 +99,118 @@ _one_row = _tile(_Shape((1,), panels=4))
 _two_rows = _tile(_Shape((2,), panels=2))
 _three_rows = _tile(_Shape((3,), panels=2))
 
+# All tiles compute ``C = init + A B`` for a few rows of A, at most TILE_ROWS, and one panel of B or several.
+#
+# ``columns`` is at most the panel's width; beside them nothing is read or written in ``init`` and C. Where a tile
+# takes several panels, which must be whole, it is how far they lie apart. ``a_stride`` lies between two rows of A,
+# whose elements are side by side, or between two columns of a packed one. A panel is ``(K, width)``, without gaps.
+# ``i_stride`` and ``c_stride`` lie between rows; ``init`` may be C itself.
+#
+# Every element of C is one chain of multiply-adds in the order of k, whatever the counts are: how rows and columns
+# are shared out changes no bit of a result.
 
-def panel(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride):
+
+@native
+def panel(
+    code: Code, rows, columns, K, a: Values, a_stride, b: Values, init: Values, i_stride, c: Values, c_stride
+):  # fmt: skip
     """Multiply rows of A by one panel."""
-    _panel(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride)
+    _panel(rows, columns, K, a, a_stride, b, init, i_stride, c, c_stride)
 
 
-def packed_panel(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride):
+@native
+def packed_panel(
+    code: Code, rows, columns, K, a: Values, a_stride, b: Values, init: Values, i_stride, c: Values, c_stride
+):  # fmt: skip
     """Multiply rows of a packed A, whose columns are contiguous, by one panel."""
-    _packed_panel(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride)
+    _packed_panel(rows, columns, K, a, a_stride, b, init, i_stride, c, c_stride)
 
 
-def one_row(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride):
-    """Multiply one row by four whole panels that lie ``columns`` apart."""
-    _one_row(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride)
+@native
+def one_row(
+    code: Code, rows, columns, K, a: Values, a_stride, b: Values, init: Values, i_stride, c: Values, c_stride
+):  # fmt: skip
+    """Multiply one row by four panels."""
+    _one_row(rows, columns, K, a, a_stride, b, init, i_stride, c, c_stride)
 
 
-def two_rows(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride):
-    """Multiply two rows by two whole panels that lie ``columns`` apart."""
-    _two_rows(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride)
+@native
+def two_rows(
+    code: Code, rows, columns, K, a: Values, a_stride, b: Values, init: Values, i_stride, c: Values, c_stride
+):  # fmt: skip
+    """Multiply two rows by two panels."""
+    _two_rows(rows, columns, K, a, a_stride, b, init, i_stride, c, c_stride)
 
 
-def three_rows(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride):
-    """Multiply three rows by two whole panels that lie ``columns`` apart."""
-    _three_rows(rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride)
-
-
-#: The places of the tiles' addresses in `tile_addresses`.
-TILES = 5
-PANEL, PACKED_PANEL, ONE_ROW, TWO_ROWS, THREE_ROWS = range(TILES)
-
-
-@functools.cache
-def tile_addresses(dtype: Any) -> Any:
-    """Return the addresses of the five tiles' machine code for an element type, compiled at the first call."""
-    element = types.CPointer(from_dtype(np.dtype(dtype)))
-    signature = types.void(*[types.intp] * 3, *[element] * 4, *[types.intp] * 3)
-    tiles = (panel, packed_panel, one_row, two_rows, three_rows)
-    return np.array([native_address(tile, signature) for tile in tiles], dtype=np.intp)
+@native
+def three_rows(
+    code: Code, rows, columns, K, a: Values, a_stride, b: Values, init: Values, i_stride, c: Values, c_stride
+):  # fmt: skip
+    """Multiply three rows by two panels."""
+    _three_rows(rows, columns, K, a, a_stride, b, init, i_stride, c, c_stride)
 
 
 @intrinsic
-def call_tile(_typing, address, rows, columns, K, a, a0, a_stride, b, b0, init, i0, i_stride, c, c0, c_stride):
-    """Compute ``C = init + A B`` for a few rows of A and one panel of B, by the tile at ``address``.
-
-    Arrays are flat, each with the place of its first element. ``rows`` is at most TILE_ROWS. ``columns`` is at most
-    the panel's width; beside them nothing is read or written in ``init`` and C. ``a_stride`` lies between two rows
-    of A, whose elements are side by side, or between two columns of a packed one. The panel is ``(K, width)``,
-    without gaps. ``i_stride`` and ``c_stride`` lie between rows; ``init`` may be C itself.
-
-    Every element of C is one chain of multiply-adds in the order of k, whatever the counts are: how rows and columns
-    are shared out changes no bit of a result.
-    """
-    size = types.intp
-    signature = types.void(size, size, size, size, a, size, size, b, size, init, size, size, c, size, size)
+def at(_typing, pointer, offset):
+    """Return the pointer to the element that is ``offset`` behind another."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> Any:
-        def pointer(place: int) -> Any:
-            array = context.make_array(signature.args[place])(context, builder, arguments[place])
-            return builder.gep(array.data, [arguments[place + 1]])
+        return builder.gep(arguments[0], [arguments[1]])
 
-        element = context.get_value_type(signature.args[4].dtype)
-        function = builder.inttoptr(arguments[0], _kind(element).as_pointer())
-        strides = (arguments[6], arguments[11], arguments[14])
-        builder.call(function, [*arguments[1:4], pointer(4), pointer(7), pointer(9), pointer(12), *strides])
+    return pointer(pointer, types.intp), generate
+
+
+@intrinsic
+def copy(_typing, source, target, count):
+    """Copy so many elements; the two must not overlap."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> Any:
+        cgutils.raw_memcpy(builder, arguments[1], arguments[0], arguments[2], signature.args[0].dtype.bitwidth // 8)
         return context.get_dummy_value()
 
-    return signature, generate
+    return types.void(source, target, types.intp), generate
 
 
 def _mover(count_for: Callable[[int], int], *, strided: bool) -> Any:
     """Return an intrinsic that copies so many elements at once: all are read before one is written."""
 
     @intrinsic
-    def move(_typing, source, s0, stride, target, t0):
-        signature = types.void(source, types.intp, types.intp, target, types.intp)
-
+    def move(_typing, source, stride, target):
         def generate(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> Any:
-            def pointer(place: int) -> Any:
-                array = context.make_array(signature.args[place])(context, builder, arguments[place])
-                return builder.gep(array.data, [arguments[place + 1]])
-
+            first, stride, target = arguments
             dtype = signature.args[0].dtype
             itemsize = dtype.bitwidth // 8
             vector = ir.VectorType(context.get_value_type(dtype), count_for(itemsize))
-            first = pointer(0)
             if strided:
                 value = ir.Constant(vector, ir.Undefined)
                 for place in range(vector.count):
-                    element = builder.load(builder.gep(first, [builder.mul(arguments[2], _index(place))]))
+                    element = builder.load(builder.gep(first, [builder.mul(stride, _index(place))]))
                     value = builder.insert_element(value, element, ir.IntType(32)(place))
             else:
                 value = builder.load(builder.bitcast(first, vector.as_pointer()))
                 value.align = itemsize
-            builder.store(value, builder.bitcast(pointer(3), vector.as_pointer())).align = itemsize
+            builder.store(value, builder.bitcast(target, vector.as_pointer())).align = itemsize
             return context.get_dummy_value()
 
-        return signature, generate
+        return types.void(source, types.intp, target), generate
 
     return move
 
 
 #: One row of a panel of B, from elements side by side or ``stride`` apart; and one column of a packed A.
-#: Called as ``move(source, s0, stride, target, t0)``. LLVM can't make vectors of loops here: arrays might overlap.
+#: LLVM can't make vectors of loops here: source and target might overlap.
 move_panel_row = _mover(lambda itemsize: PANEL_BYTES // itemsize, strided=False)
 gather_panel_row = _mover(lambda itemsize: PANEL_BYTES // itemsize, strided=True)
 move_tile_column = _mover(lambda itemsize: TILE_ROWS, strided=False)
-
-
-@intrinsic
-def call_native(_typing, address, arguments):
-    """Call the machine code at ``address`` with a tuple of integers and arrays; of an array it gets the pointer."""
-    signature = types.void(types.intp, arguments)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
-        passed = []
-        for place, kind in enumerate(signature.args[1]):
-            value = builder.extract_value(values[1], place)
-            if isinstance(kind, types.Array):
-                passed.append(context.make_array(kind)(context, builder, value).data)
-            else:
-                passed.append(context.cast(builder, value, kind, types.intp))
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in passed])
-        builder.call(builder.inttoptr(values[0], kind.as_pointer()), passed)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-def _kind(element: Any) -> Any:
-    return ir.FunctionType(ir.VoidType(), [*[_index] * 3, *[element.as_pointer()] * 4, *[_index] * 3])
 
 
 class _Emitter:
     """A function in a module, and instructions on vectors of one element type."""
 
     def __init__(self, module: Any, name: str, element: Any, itemsize: int) -> None:
-        self.function = ir.Function(module, _kind(element), name)
+        array, size = element.as_pointer(), _index
+        kind = ir.FunctionType(ir.VoidType(), [*[size] * 3, array, size, array, array, size, array, size])
+        self.function = ir.Function(module, kind, name)
         self.function.linkage = "linkonce_odr"
         self.function.attributes.add("noinline")
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
@@ -312,7 +285,7 @@ def _tile_function(module: Any, element: Any, itemsize: int, shape: _Shape) -> A
 
 
 def _emit_rows(emit: _Emitter, rows: int, shape: _Shape) -> None:
-    _, b_stride, K, a, b, init, c, a_stride, i_stride, c_stride = emit.function.args
+    _, b_stride, K, a, a_stride, b, init, i_stride, c, c_stride = emit.function.args
     width = 2 * emit.lanes
     parts = [(panel, part * emit.lanes) for panel in range(shape.panels) for part in range(shape.vectors)]
     a_rows = [emit.at(a, _index(row) if shape.packed else emit.times(a_stride, row)) for row in range(rows)]
@@ -349,7 +322,7 @@ def _panel_function(module: Any, element: Any, itemsize: int, full: _Shape, narr
     whole, half = (_tile_function(module, element, itemsize, shape) for shape in (full, narrow))
     emit = _Emitter(module, name, element, itemsize)
     builder, lanes, width = emit.builder, emit.lanes, _index(2 * emit.lanes)
-    rows, columns, K, a, b, init, c, a_stride, i_stride, c_stride = emit.function.args
+    rows, columns, K, a, a_stride, b, init, i_stride, c, c_stride = emit.function.args
     scratch = builder.alloca(element, size=TILE_ROWS * 2 * lanes)
     scratch.align = VECTOR_BYTES
     with builder.if_else(builder.icmp_signed("==", columns, width)) as (fits, sticks_out):
@@ -357,7 +330,7 @@ def _panel_function(module: Any, element: Any, itemsize: int, full: _Shape, narr
             builder.call(whole, emit.function.args)
         with sticks_out:
             _copy(emit, init, i_stride, scratch, width)
-            arguments = [rows, columns, K, a, b, scratch, scratch, a_stride, width, width]
+            arguments = [rows, columns, K, a, a_stride, b, scratch, width, scratch, width]
             with builder.if_else(builder.icmp_signed("<=", columns, _index(lanes))) as (little, much):
                 with little:
                     builder.call(half, arguments)

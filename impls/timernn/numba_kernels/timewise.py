@@ -5,67 +5,74 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import prange
+from numba import carray
 
-from timernn.numba_kernels.compiling import helper, parallel_kernel
+from timernn.numba_kernels.compiling import Code, Doubles, Labels, Value, Values, kernel, shared_out
 from timernn.numba_kernels.functions import exp
-from timernn.numba_kernels.gemm import multiply, multiply_transposed, panels_of, sum_rows
-from timernn.numba_kernels.simd import panel_width
+from timernn.numba_kernels.gemm import SCRATCH, first_column, multiply, multiply_transposed, sum_rows
+from timernn.numba_kernels.simd import at, copy
 
 
-@parallel_kernel
+@kernel
 def affine_forward(parts, code, rows, H, V, xs, W, bias, kept, zs, scratch):
     """Fill ``zs (rows, V)`` and ``kept``, a copy of ``xs (rows, H)``; each thread has a part of the columns."""
-    for part in prange(parts):
-        _copy_part(part, parts, xs, kept)
-    for part in prange(parts):
-        _affine_columns(part, parts, code, rows, H, V, kept, W, bias, zs, scratch)
+    _copy_part(parts, code, rows * H, xs, kept)
+    _affine_columns(parts, code, rows, H, V, kept, W, bias, zs, scratch)
 
 
-@helper
-def _copy_part(part, parts, source, target):
-    first, end = len(source) * part // parts, len(source) * (part + 1) // parts
-    target[first:end] = source[first:end]
+@shared_out
+def _copy_part(part, parts, code: Code, size, source: Values, target: Values):
+    first, end = size * part // parts, size * (part + 1) // parts
+    copy(at(source, first), at(target, first), end - first)
 
 
-@helper
-def _affine_columns(part, parts, code, rows, H, V, kept, W, bias, zs, scratch):
-    first, last = panels_of(V, panel_width(zs), part, parts)
-    multiply(code, 0, rows, first, last, H, kept, H, W, V, 1, bias, 0, zs, V, scratch, part * len(scratch) // parts)
+@shared_out
+def _affine_columns(
+    part, parts, code: Code, rows, H, V, kept: Values, W: Values, bias: Values, zs: Values, scratch: Values
+):  # fmt: skip
+    first, last = first_column(zs, V, part, parts), first_column(zs, V, part + 1, parts)
+    own, of_zs = at(scratch, part * SCRATCH), at(zs, first)
+    multiply(code, rows, last - first, H, kept, H, at(W, first), V, 1, at(bias, first), 0, of_zs, V, own)
 
 
-@parallel_kernel
+@kernel
 def affine_backward(parts, code, rows, H, V, dzs, kept, W, zeros, dxs, dW, db, scratch):
     """Fill ``dxs (rows, H)``, each thread a part of the rows, and ``dW`` and ``db``, each a part of the columns."""
-    for part in prange(parts):
-        _affine_gradients(part, parts, code, rows, H, V, dzs, kept, W, zeros, dxs, dW, db, scratch)
+    _affine_gradients(parts, code, rows, H, V, dzs, kept, W, zeros, dxs, dW, db, scratch)
 
 
-@helper
-def _affine_gradients(part, parts, code, rows, H, V, dzs, kept, W, zeros, dxs, dW, db, scratch):
-    own = part * len(scratch) // parts
+@shared_out
+def _affine_gradients(
+    part, parts, code: Code, rows, H, V, dzs: Values, kept: Values, W: Values, zeros: Values,
+    dxs: Values, dW: Values, db: Values, scratch: Values,
+):  # fmt: skip
+    own = at(scratch, part * SCRATCH)
     row, end = rows * part // parts, rows * (part + 1) // parts
-    multiply(code, row, end, 0, H, V, dzs, V, W, 1, V, zeros, 0, dxs, H, scratch, own)
-    first, last = panels_of(V, panel_width(dzs), part, parts)
-    multiply_transposed(code, H, first, last, rows, kept, H, rows, dzs, V, zeros, dW, V, scratch, own)
-    sum_rows(dzs, rows, V, first, last, db)
+    multiply(code, end - row, H, V, at(dzs, row * V), V, W, 1, V, zeros, 0, at(dxs, row * H), H, own)
+    first = first_column(dzs, V, part, parts)
+    columns, of_dzs = first_column(dzs, V, part + 1, parts) - first, at(dzs, first)
+    multiply_transposed(code, H, columns, rows, kept, H, rows, of_dzs, V, zeros, at(dW, first), V, own)
+    sum_rows(code, of_dzs, rows, columns, V, at(db, first))
 
 
-@parallel_kernel
-def softmax_forward(parts, V, zs, labels, ignored, exponentials, totals, losses):
+@kernel
+def softmax_forward(parts, code, rows, V, zs, labels, ignored, exponentials, totals, losses):
     """Fill each row's ``exp(z - max)``, their sum, and its loss, in float64; a row stays in the cache meanwhile."""
-    for part in prange(parts):
-        _softmax_rows(part, parts, V, zs, labels, ignored, exponentials, totals, losses)
+    _softmax_rows(parts, code, rows, V, zs, labels, ignored, exponentials, totals, losses)
 
 
-@helper
-def _softmax_rows(part, parts, V, zs, labels, ignored, exponentials, totals, losses):
+@shared_out
+def _softmax_rows(
+    part, parts, code: Code, rows, V, zs: Values, labels: Labels, ignored,
+    exponentials: Values, totals: Values, losses: Doubles,
+):  # fmt: skip
     # As many running maxima and sums side by side: one alone would be a chain that LLVM may not take apart.
     lanes = 32
     whole = V // lanes * lanes
-    largest, sums = np.empty(lanes, dtype=zs.dtype), np.empty(lanes, dtype=zs.dtype)
-    for r in range(len(labels) * part // parts, len(labels) * (part + 1) // parts):
-        row, out = zs[r * V : (r + 1) * V], exponentials[r * V : (r + 1) * V]
+    element = carray(zs, 1).dtype
+    largest, sums = np.empty(lanes, dtype=element), np.empty(lanes, dtype=element)
+    for r in range(rows * part // parts, rows * (part + 1) // parts):
+        row, out = carray(at(zs, r * V), V), carray(at(exponentials, r * V), V)
         largest[:] = row[0]
         for j in range(0, whole, lanes):
             some = row[j : j + lanes]
@@ -83,7 +90,7 @@ def _softmax_rows(part, parts, V, zs, labels, ignored, exponentials, totals, los
             some = out[j : j + lanes]
             for lane in range(lanes):
                 sums[lane] += some[lane]
-        total = zs.dtype.type(0)
+        total = element.type(0)
         for lane in range(lanes):
             total += sums[lane]
         for j in range(whole, V):
@@ -94,60 +101,58 @@ def _softmax_rows(part, parts, V, zs, labels, ignored, exponentials, totals, los
             losses[r] = math.log(np.float64(total)) - np.float64(row[labels[r]] - top)
 
 
-@parallel_kernel
-def softmax_backward(parts, V, share, labels, ignored, exponentials, totals, dzs):
+@kernel
+def softmax_backward(parts, code, rows, V, share, labels, ignored, exponentials, totals, dzs):
     """Fill ``dzs``: the exponentials scaled to each row's share of the loss, less that share at the label."""
-    for part in prange(parts):
-        _softmax_gradient(part, parts, V, share, labels, ignored, exponentials, totals, dzs)
+    _softmax_gradient(parts, code, rows, V, share, labels, ignored, exponentials, totals, dzs)
 
 
-@helper
-def _softmax_gradient(part, parts, V, share, labels, ignored, exponentials, totals, dzs):
-    for r in range(len(labels) * part // parts, len(labels) * (part + 1) // parts):
-        row, out = exponentials[r * V : (r + 1) * V], dzs[r * V : (r + 1) * V]
+@shared_out
+def _softmax_gradient(
+    part, parts, code: Code, rows, V, share: Value, labels: Labels, ignored,
+    exponentials: Values, totals: Values, dzs: Values,
+):  # fmt: skip
+    for r in range(rows * part // parts, rows * (part + 1) // parts):
+        row, out = at(exponentials, r * V), at(dzs, r * V)
         if labels[r] == ignored:
-            out[:] = 0
-            continue
-        scale = share / totals[r]
-        for j in range(V):
-            out[j] = row[j] * scale
-        out[labels[r]] -= share
+            for j in range(V):
+                out[j] = 0
+        else:
+            scale = share / totals[r]
+            for j in range(V):
+                out[j] = row[j] * scale
+            out[labels[r]] -= share
 
 
-@parallel_kernel
-def embedding_backward(parts, D, dxs, ids, dW):
+@kernel
+def embedding_backward(parts, code, rows, D, V, dxs, ids, dW):
     """Fill ``dW (V, D)``: each thread has a part of the columns and goes through the ids in order."""
-    for part in prange(parts):
-        _zero_part(part, parts, dW)
-    for part in prange(parts):
-        _embedding_columns(part, parts, D, dxs, ids, dW)
+    _zero_part(parts, code, V * D, dW)
+    _embedding_columns(parts, code, rows, D, dxs, ids, dW)
 
 
-@helper
-def _zero_part(part, parts, target):
-    target[len(target) * part // parts : len(target) * (part + 1) // parts] = 0
+@shared_out
+def _zero_part(part, parts, code: Code, size, target: Values):
+    for i in range(size * part // parts, size * (part + 1) // parts):
+        target[i] = 0
 
 
-@helper
-def _embedding_columns(part, parts, D, dxs, ids, dW):
+@shared_out
+def _embedding_columns(part, parts, code: Code, rows, D, dxs: Values, ids: Labels, dW: Values):
     first, last = D * part // parts, D * (part + 1) // parts
-    for r in range(len(ids)):
-        source = dxs[r * D + first : r * D + last]
-        target = dW[ids[r] * D + first : ids[r] * D + last]
-        for d in range(last - first):
+    for r in range(rows):
+        source, target = at(dxs, r * D), at(dW, ids[r] * D)
+        for d in range(first, last):
             target[d] += source[d]
 
 
-@parallel_kernel
-def sgd(parts, param, grad, rate):
+@kernel
+def sgd(parts, code, size, param, grad, rate):
     """Subtract ``rate`` times the gradient, in place."""
-    for part in prange(parts):
-        _sgd_part(part, parts, param, grad, rate)
+    _sgd_part(parts, code, size, param, grad, rate)
 
 
-@helper
-def _sgd_part(part, parts, param, grad, rate):
-    first, end = len(param) * part // parts, len(param) * (part + 1) // parts
-    mine, slope = param[first:end], grad[first:end]
-    for i in range(end - first):
-        mine[i] -= rate * slope[i]
+@shared_out
+def _sgd_part(part, parts, code: Code, size, param: Values, grad: Values, rate: Value):
+    for i in range(size * part // parts, size * (part + 1) // parts):
+        param[i] -= rate * grad[i]

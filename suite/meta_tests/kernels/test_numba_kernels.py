@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,19 +15,20 @@ import pytest
 import timernn.numba_kernels
 from timernn import load_backend
 from timernn.numba_kernels import gemm
+from timernn.numba_kernels.compiling import kernel
 from timernn.numba_kernels.simd import PANEL_BYTES, TILE_ROWS
 
 WIDTH = PANEL_BYTES // 4
 
 
-@numba.njit
-def product(code, rows, columns, K, a, b, bk_stride, bj_stride, init, c, scratch):
-    gemm.multiply(code, 0, rows, 0, columns, K, a, K, b, bk_stride, bj_stride, init, 0, c, columns, scratch, 0)
+@kernel
+def product(parts, code, rows, columns, K, a, b, bk_stride, bj_stride, init, c, scratch):
+    gemm.multiply(code, rows, columns, K, a, K, b, bk_stride, bj_stride, init, 0, c, columns, scratch)
 
 
-@numba.njit
-def transposed_product(code, rows, columns, K, a, group, b, zeros, c, scratch):
-    gemm.multiply_transposed(code, rows, 0, columns, K, a, rows, group, b, columns, zeros, c, columns, scratch, 0)
+@kernel
+def transposed_product(parts, code, rows, columns, K, a, group, b, zeros, c, scratch):
+    gemm.multiply_transposed(code, rows, columns, K, a, rows, group, b, columns, zeros, c, columns, scratch)
 
 
 def integers(*shape, dtype, of=0):
@@ -37,7 +37,7 @@ def integers(*shape, dtype, of=0):
 
 
 #: Around the tile's rows, the panel's width and the blocks of k, where one loop ends and another begins.
-ROWS = (1, 2, 3, 4, TILE_ROWS, TILE_ROWS + 1, 2 * TILE_ROWS + 1)
+ROWS = (0, 1, 2, 3, 4, TILE_ROWS, TILE_ROWS + 1, 2 * TILE_ROWS + 1)
 COLUMNS = (1, WIDTH // 2, WIDTH // 2 + 1, WIDTH, 4 * WIDTH, 4 * WIDTH + 3, gemm.COLUMN_BLOCK + 5)
 STEPS = (1, 3, 4, 17, gemm.K_BLOCK + 2)
 
@@ -45,7 +45,7 @@ STEPS = (1, 3, 4, 17, gemm.K_BLOCK + 2)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rows", ROWS)
 def test_products_of_every_size_are_exact_and_write_nothing_beside(rows, dtype):
-    code, scratch = gemm.code_for(dtype), np.full(gemm.scratch_elements(), np.nan, dtype)
+    scratch = np.full(gemm.SCRATCH, np.nan, dtype)
     for columns in COLUMNS:
         for K in STEPS:
             a, b = integers(rows, K, dtype=dtype), integers(K, columns, dtype=dtype, of=1)
@@ -54,7 +54,7 @@ def test_products_of_every_size_are_exact_and_write_nothing_beside(rows, dtype):
             want = bias[:columns] + a @ b
             for right, strides in ((b, (columns, 1)), (np.ascontiguousarray(b.T), (1, K))):
                 room = np.full(rows * columns + 64, 7, dtype)
-                product(code, rows, columns, K, a.ravel(), right.ravel(), *strides, bias, room[32:-32], scratch)
+                product(1, dtype, rows, columns, K, a, right, *strides, bias, room[32:-32], scratch)
                 np.testing.assert_array_equal(room[32:-32].reshape(rows, columns), want)
                 assert (room[:32] == 7).all()
                 assert (room[-32:] == 7).all()
@@ -63,14 +63,14 @@ def test_products_of_every_size_are_exact_and_write_nothing_beside(rows, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rows", [*ROWS, gemm.ROW_BLOCK + 1])
 def test_transposed_products_leave_rows_out_between_groups(rows, dtype):
-    code, scratch = gemm.code_for(dtype), np.full(gemm.scratch_elements(), np.nan, dtype)
+    scratch = np.full(gemm.SCRATCH, np.nan, dtype)
     for columns in COLUMNS:
         for groups, group in ((1, 5), (4, 1), (3, 100)):
             K = groups * group
             states = integers(groups, group + 1, rows, dtype=dtype)
             a, b = states[:, :group].reshape(K, rows), integers(K, columns, dtype=dtype, of=1)
             zeros, c = np.zeros(columns + PANEL_BYTES, dtype), np.empty((rows, columns), dtype)
-            transposed_product(code, rows, columns, K, states.ravel(), group, b.ravel(), zeros, c.reshape(-1), scratch)
+            transposed_product(1, dtype, rows, columns, K, states, group, b, zeros, c, scratch)
             np.testing.assert_array_equal(c, a.T @ b)
 
 
@@ -91,21 +91,21 @@ def test_one_thread_gives_the_bits_of_all(sizes):
 
 
 PROGRAM = """
-import json, sys
+import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 
 from caller import tangent
 xs = np.array([0.3], np.float32)
-tangent(xs)
-print(json.dumps([float(xs[0]), sum(tangent.stats.cache_hits.values())]))
+tangent(1, "float32", xs)
+print(xs[0])
 """
 CALLER = """
 from timernn.numba_kernels import functions
 from timernn.numba_kernels.compiling import kernel
 
 @kernel
-def tangent(xs):
+def tangent(parts, code, xs):
     xs[0] = functions.tanh(xs[0])
 """
 
@@ -120,13 +120,16 @@ def test_an_edited_helper_is_compiled_anew(tmp_path):
         environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
         command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)
+        return float(done.stdout), {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.nb[ci]")}
 
-    value, hits = run()
-    assert (round(value, 6), hits) == (0.291313, 0)
-    assert run() == [value, 1]
+    value, compiled = run()
+    assert round(value, 6) == 0.291313
+    assert compiled
+    assert run() == (value, compiled)
     helpers = copy / "numba_kernels" / "functions.py"
     source = helpers.read_text(encoding="utf-8")
     assert "value = small if" in source
     helpers.write_text(source.replace("value = small if", "value = _TWO * small if"), encoding="utf-8")
-    assert run() == [pytest.approx(2 * value), 0]
+    after, compiled_anew = run()
+    assert after == pytest.approx(2 * value)
+    assert all(compiled_anew[path] > written for path, written in compiled.items() if path.suffix == ".nbi")
