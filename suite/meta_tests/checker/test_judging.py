@@ -18,7 +18,7 @@ import pytest
 from timernn import __version__
 from timernn_suite.check import CheckError, Document, Limits, judge
 from timernn_suite.check.document import schema
-from timernn_suite.lm.manifest import environment
+from timernn_suite.provenance import environment
 
 BACKENDS = """
 import ctypes

@@ -25,7 +25,7 @@ class Document:
     cards : sequence of Scorecard
         One a backend.
     environment : mapping
-        Versions, processor, threads: `timernn_suite.lm.manifest.environment`.
+        Versions, processor, threads: `timernn_suite.provenance.environment`.
     """
 
     cards: Sequence[Scorecard]

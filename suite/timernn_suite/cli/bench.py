@@ -12,7 +12,7 @@ from rich.markup import escape
 from timernn import backend_statuses, load_backend
 from timernn_suite.cli.console import errors, output, print_json, progress_bar
 from timernn_suite.cli.options import Json
-from timernn_suite.lm.manifest import environment
+from timernn_suite.provenance import environment
 from timernn_suite.speed import BLOCKS, STEPS, compare
 from timernn_suite.speed.bench import Bench
 from timernn_suite.speed.bench_files import write

@@ -15,7 +15,7 @@ from timernn_suite.check.compare import changes
 from timernn_suite.cli.console import errors, output, print_json, progress_bar
 from timernn_suite.cli.options import Json
 from timernn_suite.cli.scorecards import show, show_changes
-from timernn_suite.lm.manifest import environment
+from timernn_suite.provenance import environment
 
 NAME = "check"
 

@@ -21,7 +21,7 @@ from timernn_suite.cli.scorecards import show
 from timernn_suite.cli.train import known_bound
 from timernn_suite.corpus import load_corpus
 from timernn_suite.lm import curves
-from timernn_suite.lm.manifest import environment
+from timernn_suite.provenance import environment
 from timernn_suite.report import Report, Training
 from timernn_suite.speed import BLOCKS, STEPS, Comparison, compare
 from timernn_suite.speed.report import short_name, table

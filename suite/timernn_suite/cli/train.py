@@ -22,11 +22,11 @@ from timernn_suite.files import replace_text
 from timernn_suite.lm import checkpoint as checkpoints
 from timernn_suite.lm import curves
 from timernn_suite.lm.interrupt import StopRequest
-from timernn_suite.lm.manifest import command_line, environment, without_folder
 from timernn_suite.lm.perplexity import evaluate
 from timernn_suite.lm.recipes import Recipe, load_recipe, recipe_names
 from timernn_suite.lm.rnnlm import Rnnlm
 from timernn_suite.lm.trainer import Trainer, TrainingError
+from timernn_suite.provenance import command_line, environment, without_folder
 
 NAME = "train"
 INTERRUPTED = 130

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,7 @@ class Worker:
 
     implementation: str
     threads: int
+    variables: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +92,7 @@ class Worker:
 
     def start(self) -> None:
         """Start a process, with the number of threads in its environment."""
-        environment = os.environ | {name: str(self.threads) for name in THREAD_VARIABLES}
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(self.threads)), **self.variables}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "timernn_suite.speed.worker", self.implementation],
             stdin=subprocess.PIPE,

@@ -12,7 +12,7 @@ from timernn import backend_statuses
 from timernn_suite.speed.peers import PEERS
 
 HERE = Path(__file__).parent
-STORAGE = HERE.parent / "runs" / "speed"
+STORAGE = HERE.parents[1] / "runs" / "speed"
 COLUMNS = "--benchmark-columns=median,min,max,iqr,rounds"
 #: Shortest and longest time on a shape, in seconds; and a warning, such as that nothing is stored yet, stays one.
 USUAL = [

@@ -1,0 +1,115 @@
+"""Measures commits with asv, under a machine's name that says what it can do and not whose it is.
+
+Run it as ``nox -s bench`` or ``nox -s bench-history -- N``. What is measured already is not measured again.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import typer
+
+from timernn_suite.provenance import environment, hardware_hash
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
+#: A commit that touched none of these has the speed of the one before.
+CODE = ("impls", "benchmarks/over_time", "pyproject.toml")
+#: Prints the environment of the Python that runs it; the file may be newer than the package that is installed there.
+DESCRIBE = "import json, runpy, sys; print(json.dumps(runpy.run_path(sys.argv[1])['environment']()))"
+
+
+def main(commits: Annotated[int, typer.Argument(min=1, help="So many of the last commits that touched code.")] = 1):
+    """Measure the last commits that touched code, the newest first."""
+    machine = machine_name()
+    write_machine(machine)
+    hashes = git("log", f"-{commits}", "--format=%H", "--", *CODE).split()
+    missing = [commit for commit in hashes if not measured(machine, commit)]
+    print(f"machine {machine}: {len(hashes) - len(missing)} of {len(hashes)} commits are measured already", flush=True)
+    for number, commit in enumerate(missing, 1):
+        print(
+            f"measuring {commit[:8]}, {number} of {len(missing)}: {git('log', '-1', '--format=%s', commit)}", flush=True
+        )
+        before = environment()
+        command = [sys.executable, "-m", "asv", "run", "--machine", machine, "--show-stderr", f"{commit}^!"]
+        done = subprocess.run(command, cwd=ROOT, check=False)
+        if done.returncode not in (0, 2):  # 2: some benchmark failed, which the results say
+            sys.exit(done.returncode)
+        write_environment(machine, commit, load=before["load"])
+        compare_with_the_one_before(machine, commit)
+        if done.returncode:
+            print("a benchmark failed: its place in the results is empty", file=sys.stderr)
+
+
+def machine_name() -> str:
+    """Return a name made of the processor, its cores and a hash of what else decides its speed."""
+    made_in = environment()
+    processor = re.sub(r"[^a-z0-9]+", "-", str(made_in["processor"]).lower()).strip("-")
+    return f"{processor}-{made_in['cores']}-cores-{hardware_hash(made_in)}"
+
+
+def write_machine(name: str) -> None:
+    """Tell asv of the machine, in the file of the user where it looks, beside those that it knows."""
+    path = Path.home() / ".asv-machine.json"
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"version": 1}
+    made_in = environment()
+    known[name] = {
+        "machine": name,
+        "os": platform.system(),
+        "arch": platform.machine(),
+        "cpu": made_in["processor"],
+        "num_cpu": str(made_in["cores"]),
+        "ram": f"{round(psutil.virtual_memory().total / 2**30)} GiB",
+    }
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(known, indent=4), encoding="utf-8")
+    temporary.replace(path)
+
+
+def measured(machine: str, commit: str) -> bool:
+    """Return whether a commit has results."""
+    return any((RESULTS / "asv" / machine).glob(f"{commit[:8]}-*.json"))
+
+
+def write_environment(machine: str, commit: str, *, load: float | None) -> None:
+    """Keep what the commit was measured with: versions, BLAS, threads, processor, and the load at the start."""
+    (result, *_) = (RESULTS / "asv" / machine).glob(f"{commit[:8]}-*.json")
+    folder = json.loads(result.read_text(encoding="utf-8"))["env_name"]
+    pythons = [path for path in (ROOT / ".asv" / "env").glob("*/bin/python") if folder]
+    described = subprocess.run(
+        [pythons[0], "-c", DESCRIBE, str(ROOT / "suite" / "timernn_suite" / "provenance.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    record = json.loads(described.stdout) | {"git": {"commit": commit, "dirty": False}, "load": load}
+    target = RESULTS / "environments" / machine / f"{commit[:8]}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def compare_with_the_one_before(machine: str, commit: str) -> None:
+    """Keep the verdicts on what a commit made slower or faster than the one before that touched code."""
+    older = git("log", "-2", "--format=%H", commit, "--", *CODE).split()[1:]
+    if older:
+        target = RESULTS / "changes" / machine / f"{commit[:8]}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(Path(__file__).with_name("compare.py")), older[0], commit, "--json", str(target)]
+        subprocess.run(command, cwd=ROOT, check=False)  # a slower one is a result like any other
+
+
+def git(*arguments: str) -> str:
+    """Return what git prints."""
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    typer.run(main)
