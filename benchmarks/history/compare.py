@@ -18,16 +18,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from timernn_suite.cli.console import errors, progress_bar
 from timernn_suite.provenance import environment
+from timernn_suite.speed.change_text import change_line, change_table
 from timernn_suite.speed.shapes import shape_named
 from timernn_suite.speed.verdict import Verdict
-from timernn_suite.speed.versions import VersionChange, compare_versions
+from timernn_suite.speed.versions import compare_versions
 
 USUAL_SHAPES = ("toy", "small", "stream", "small model")
-COLOURS = {Verdict.SLOWER: "red", Verdict.FASTER: "green", Verdict.SAME: "dim", Verdict.UNSURE: "yellow"}
 
 
 def main(
@@ -39,6 +38,8 @@ def main(
     threshold: Annotated[float, typer.Option(min=1.001, help="The smallest ratio that matters.")] = 1.1,
     seconds: Annotated[float, typer.Option(min=0.0, help="Length of a turn.")] = 0.03,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each process.")] = 5,
+    # As many threads as cores wait for each other whenever anything else wants one: the spread is several times that.
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     record: Annotated[Path | None, typer.Option("--json", help="Also write everything there.")] = None,
 ) -> None:
@@ -56,6 +57,7 @@ def main(
             pairs=pairs,
             rounds=rounds,
             seconds=seconds,
+            threads=threads,
             dtype=dtype,
             progress=lambda shape, name, pair: bar.update(
                 task, advance=1, note=f"{name}, {shape}, pair {pair + 1} of {pairs}"
@@ -64,7 +66,9 @@ def main(
     if record is not None:
         made = {"old": described(old), "new": described(new), "threshold": threshold, "environment": environment()}
         record.write_text(json.dumps(made | {"changes": [c.as_record() for c in changes]}, indent=1) + "\n")
-    show(changes, old, new or "working tree", threshold)
+    shown = {(change.shape, change.implementation): change.change or change.error or "" for change in changes}
+    Console().print(change_table(f"{new or 'working tree'} against {old}", shown))
+    print(change_line(shown, threshold))
     if any(change.error for change in changes):
         sys.exit(2)
     if any(change.change and change.change.verdict is Verdict.SLOWER for change in changes):
@@ -102,28 +106,6 @@ def git(*arguments: str, wrong: str | None = None) -> bytes:
         errors.print(f"[red]error:[/] {escape(wrong or done.stderr.decode().strip())}", highlight=False)
         sys.exit(2)
     return done.stdout
-
-
-def show(changes: list[VersionChange], old: str, new: str, threshold: float) -> None:
-    """Print the table, and what it comes to."""
-    table = Table(title=f"{new} against {old}")
-    for heading in ("shape", "backend", "verdict"):
-        table.add_column(heading)
-    for heading in ("ratio", "from", "to", "old ms", "new ms"):
-        table.add_column(heading, justify="right")
-    for change in changes:
-        if change.change is None:
-            table.add_row(change.shape, change.implementation, f"[red]failed[/] {escape(change.error or '')}")
-            continue
-        verdict, (low, high) = change.change.verdict, change.change.interval
-        figures = [f"{change.change.ratio:.2f}", f"{low:.2f}", f"{high:.2f}", f"{change.old:.3f}", f"{change.new:.3f}"]
-        table.add_row(change.shape, change.implementation, f"[{COLOURS[verdict]}]{verdict}[/]", *figures)
-    Console().print(table)
-    found = {verdict: sum(1 for c in changes if c.change and c.change.verdict is verdict) for verdict in Verdict}
-    said = ", ".join(f"{number} {verdict}" for verdict, number in found.items() if number)
-    print(f"{said}. Ratios are new over old; one of {threshold} or more matters. Milliseconds are no result.")
-    if found[Verdict.UNSURE]:
-        print("Can't tell: the spread is wider than the change. More --pairs, or a quieter machine, may tell.")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from timernn import __version__
 VECTOR_FLAGS = ("sse4_2", "avx", "fma", "avx2", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
 #: Without one of these being the same, two speeds say nothing of each other.
 _HARDWARE = ("processor", "flags", "cores", "governor", "system")
-_COMPARABLE = (*_HARDWARE, "python", "numpy", "packages", "threads")
+_COMPARABLE = (*_HARDWARE, "python", "numpy", "packages", "threads", "settings")
 
 
 class IncomparableError(ValueError):

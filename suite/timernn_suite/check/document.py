@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
 from timernn_suite.check.scorecard import SCHEMA, Scorecard
+from timernn_suite.schemas import complaint, load_schema
 
 
 class DocumentError(ValueError):
@@ -63,26 +63,12 @@ class Document:
         version = record.get("schema", SCHEMA) if isinstance(record, dict) else SCHEMA
         if version != SCHEMA:
             raise DocumentError(f"{path} has the schema version {version!r}, and this timernn reads {SCHEMA}")
-        complaint = _complaint(record)
-        if complaint is not None:
-            raise DocumentError(f"{path} is no scorecard of 'timernn check': {complaint}")
+        wrong = complaint(record, schema())
+        if wrong is not None:
+            raise DocumentError(f"{path} is no scorecard of 'timernn check': {wrong}")
         return cls([Scorecard.from_record(card) for card in record["backends"]], record["environment"])
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of a document."""
-    text = resources.files("timernn_suite.check").joinpath("scorecard.schema.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
-def _complaint(record: Any) -> str | None:
-    """Say where a record departs from the schema; None where it doesn't."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes a quarter of a second, and few commands need it
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
-
-    error = best_match(Draft202012Validator(schema()).iter_errors(record))
-    if error is None:
-        return None
-    where = "/".join(map(str, error.absolute_path)) or "the whole"
-    return f"at {where}: {error.message[:200]}"
+    return load_schema("timernn_suite.check", "scorecard.schema.json")

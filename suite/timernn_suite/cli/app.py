@@ -18,6 +18,8 @@ from timernn_suite.lm.recipes import RecipeError
 from timernn_suite.lm.scoring import ScoringError
 from timernn_suite.lm.trainer import TrainingError
 from timernn_suite.new_backend import SkeletonError
+from timernn_suite.provenance import IncomparableError
+from timernn_suite.speed.against import BenchError
 
 FINE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -33,6 +35,8 @@ EXPECTED_ERRORS = (
     ScoringError,
     TrainingError,
     SkeletonError,
+    BenchError,
+    IncomparableError,
     ShapeError,
     FileNotFoundError,
     FileExistsError,

@@ -14,19 +14,24 @@ from timernn_suite.cli.console import errors, output, print_json, progress_bar
 from timernn_suite.cli.options import Json
 from timernn_suite.provenance import environment
 from timernn_suite.speed import BLOCKS, STEPS, compare
+from timernn_suite.speed.against import changes, read_bench
 from timernn_suite.speed.bench import Bench
 from timernn_suite.speed.bench_files import write
 from timernn_suite.speed.bench_text import failures, label, summary_line, table
+from timernn_suite.speed.change_text import change_line, change_table
 from timernn_suite.speed.compare import Comparison
 from timernn_suite.speed.limit import LIMIT
 from timernn_suite.speed.peers import PEERS
 from timernn_suite.speed.shapes import Block, Step, shape_named
 from timernn_suite.speed.sweeps import measure
+from timernn_suite.speed.verdict import Verdict
 
 NAME = "bench"
 TEXTBOOK = "textbook"
 #: Rounds and the seconds of a turn: for a figure that is to be quoted, and for a look.
 FULL, QUICK = (7, 0.4), (3, 0.05)
+#: What a look is at: shapes of every kind, none of which takes a second anywhere.
+QUICK_SHAPES = ("toy", "small", "stream", "medium", "small model")
 
 
 def command(
@@ -50,7 +55,7 @@ def command(
     ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.0, help="Length of a turn.", show_default=str(FULL[1]))] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Few and short turns, no curves: a look, nothing to quote.")
+        bool, typer.Option("--quick", help="Few and short turns on five shapes, no curves: a look, nothing to quote.")
     ] = False,
     curves: Annotated[
         bool | None,
@@ -70,6 +75,14 @@ def command(
             show_default=False,
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Hold it against an older bench.json; exit code 1 if anything is slower."),
+    ] = None,
+    threshold: Annotated[float, typer.Option(min=1.001, help="The smallest ratio that matters to --against.")] = 1.1,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare --against even one of another machine, libraries or settings.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Time implementations in turns, each in a process of its own, and hold them against peers and the limit.
@@ -77,7 +90,7 @@ def command(
     The limit is the time of the matrix products alone, at the rate of one large product measured in between.
     Quote ratios: milliseconds change from machine to machine and from hour to hour.
     """
-    shapes = _shapes(shape)
+    shapes = _shapes(shape or (list(QUICK_SHAPES) if quick else None))
     if dtype not in ("float32", "float64"):
         raise typer.BadParameter(f"{dtype!r} is neither float32 nor float64", param_hint="--dtype")
     backends, peers, others, missing = _chosen(names)
@@ -87,6 +100,7 @@ def command(
         errors.print("[yellow]warning:[/] OPENBLAS_CORETYPE is set: NumPy may run another processor's kernels")
     for name, reason in missing.items():
         errors.print(f"[yellow]{escape(name)} is left out:[/] {escape(reason)}", highlight=False, soft_wrap=True)
+    older = read_bench(against) if against is not None else None
     usual = QUICK if quick else FULL
     settings: dict[str, Any] = {
         "threads": threads or os.cpu_count() or 1,
@@ -94,6 +108,9 @@ def command(
         "rounds": rounds or usual[0],
         "seconds": usual[1] if seconds is None else seconds,
     }
+    if older is not None:
+        nothing = {"environment": environment(), "settings": settings, "shapes": {}}
+        changes(older, nothing, threshold=threshold, force=force)  # what can't be compared is said before the work
     comparisons, descriptions = _time([*backends, *peers, *others, LIMIT], shapes, settings)
     wanted = not quick and not shape if curves is None else curves
     costs = _curves([*backends, *peers], settings) if wanted and (backends or peers) else {}
@@ -105,6 +122,13 @@ def command(
     if out is not None:
         write(bench, out)
         errors.print(f"wrote {escape(str(out / 'bench.md'))}", highlight=False, soft_wrap=True)
+    if older is not None:
+        found = changes(older, bench.as_record(), threshold=threshold, force=force)
+        if not as_json:
+            output.print(change_table(f"against {against}", found))
+            output.print(change_line(found, threshold), highlight=False, soft_wrap=True)
+        if any(change.verdict is Verdict.SLOWER for change in found.values()):
+            raise typer.Exit(1)
 
 
 def _shapes(texts: list[str] | None) -> list[Block | Step]:

@@ -84,6 +84,7 @@ class Worker:
     implementation: str
     threads: int
     variables: Mapping[str, str] = field(default_factory=dict)
+    core: int | None = None  # the only one that it may run on
     process: subprocess.Popen[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +102,8 @@ class Worker:
             env=environment,
             start_new_session=True,  # Ctrl-C is for the one who asks; a worker ends when its input does
         )
+        if self.core is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self.process.pid, {self.core})
 
     def revive(self) -> None:
         """Start anew if the process died, so that a crash costs the shape on which it happened."""

@@ -6,6 +6,7 @@ Only the package ``timernn`` is taken from each version; shapes, loops and clock
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from timernn_suite.speed.compare import Worker
 from timernn_suite.speed.shapes import Block, Step
 from timernn_suite.speed.verdict import Change
 
+#: Milliseconds of the old version and of the new one.
+Times = tuple[float, float]
 #: Told the shape, the implementation and the pair.
 Progress = Callable[[str, str, int], None]
 
@@ -57,7 +60,7 @@ def compare_versions(
     pairs: int = 8,
     rounds: int = 6,
     seconds: float = 0.03,
-    threads: int | None = None,
+    threads: int = 1,
     dtype: str = "float32",
     progress: Progress = lambda shape, implementation, pair: None,
 ) -> list[VersionChange]:
@@ -74,12 +77,13 @@ def compare_versions(
     threshold : float
         The smallest ratio that matters, above 1.
     pairs : int
-        How often a process for each version is started. Where its memory happens to lie makes a process faster or
-        slower for all of its life, so one pair alone, however long, proves nothing.
+        How often a process for each version is started: one may be faster than another for all of its life, so a
+        pair alone, however long, proves nothing.
     rounds, seconds : int, float
         How often the two of a pair take turns, and how long a turn lasts, in seconds.
-    threads : int, optional
-        Threads of each process; by default one a core.
+    threads : int
+        Threads of each process. With one, the two of a pair share a core, and the next pair has another: of two
+        cores one may be slower for minutes, when others use what they have in common.
     dtype : str
         Element type.
     progress : callable
@@ -90,18 +94,18 @@ def compare_versions(
     list of VersionChange
         One for each implementation and shape.
     """
-    threads = threads or os.cpu_count() or 1
     found = []
     for implementation in implementations:
-        times: dict[str, list[tuple[float, float]]] = {shape.name: [] for shape in shapes}
+        times: dict[str, list[list[Times]]] = {shape.name: [] for shape in shapes}
         wrong: dict[str, str] = {}
         for pair in range(pairs):
-            workers = [Worker(implementation, threads, {"PYTHONPATH": str(folder)}) for folder in (old, new)]
+            core = _cores()[pair % len(_cores())] if threads == 1 and _cores() else None
+            workers = [Worker(implementation, threads, {"PYTHONPATH": str(folder)}, core) for folder in (old, new)]
             try:
                 for shape in shapes:
                     if shape.name not in wrong:
                         progress(shape.name, implementation, pair)
-                        taken = _take_turns(workers, shape, rounds, seconds, dtype, first=pair % 2)
+                        taken = _take_turns(workers, shape, rounds, seconds, dtype)
                         if isinstance(taken, str):
                             wrong[shape.name] = taken
                         else:
@@ -114,32 +118,40 @@ def compare_versions(
     return found
 
 
-def _take_turns(
-    workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str, *, first: int
-) -> tuple[float, float] | str:
-    """Return the least milliseconds of either version over the rounds, or what went wrong.
+def _cores() -> list[int]:
+    """Return the cores that this process may run on; none where the system doesn't say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
-    The least of a process: what it can do when nothing else wants its core. Noise only ever adds.
+
+def _take_turns(
+    workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str
+) -> list[Times] | str:
+    """Return the milliseconds of either version in each round, or what went wrong.
+
+    Each round builds anew: where arrays happen to lie makes a difference that would stay for all of a process' life.
     """
     request = shape.as_request() | {"dtype": dtype, "seconds": seconds}
     request.pop("name")
-    least = [float("inf"), float("inf")]
-    for turn in range(rounds + 1):  # the first builds and warms up
-        for which in (0, 1) if (turn + first) % 2 == 0 else (1, 0):
-            reply = workers[which].ask(request)
-            if "error" in reply:
-                return f"{('old', 'new')[which]}: {reply['error']}"
-            if turn > 0:
-                least[which] = min(least[which], reply["milliseconds"])
-            time.sleep(0.005)  # a pool of threads may spin on for a while after its work
-    return least[0], least[1]
+    taken = []
+    for turn in range(rounds):
+        milliseconds = [0.0, 0.0]
+        for timing in (False, True):
+            for which in (0, 1) if turn % 2 == 0 else (1, 0):
+                reply = workers[which].ask(request | {"build": turn})
+                if "error" in reply:
+                    return f"{('old', 'new')[which]}: {reply['error']}"
+                if timing:
+                    milliseconds[which] = reply["milliseconds"]
+                    time.sleep(0.005)  # a pool of threads may spin on for a while after its work
+        taken.append((milliseconds[0], milliseconds[1]))
+    return taken
 
 
 def _change(
-    implementation: str, shape: str, times: Sequence[tuple[float, float]], wrong: str | None, threshold: float
+    implementation: str, shape: str, times: Sequence[list[Times]], wrong: str | None, threshold: float
 ) -> VersionChange:
     if wrong is not None:
         return VersionChange(implementation, shape, error=wrong)
-    change = Change([new / old for old, new in times], threshold)
-    middle = sorted(times)[len(times) // 2]
-    return VersionChange(implementation, shape, old=round(middle[0], 5), new=round(middle[1], 5), change=change)
+    ratios = [statistics.median(new / old for old, new in rounds) for rounds in times]
+    old, new = (round(statistics.median(rounds[which] for pair in times for rounds in pair), 5) for which in (0, 1))
+    return VersionChange(implementation, shape, old=old, new=new, change=Change(ratios, threshold))
