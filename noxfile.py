@@ -72,6 +72,14 @@ def meta(session: nox.Session) -> None:
 
 
 @nox.session
+def regressions(session: nox.Session) -> None:
+    """See in ten tries that a kernel 1.3 times as slow is told from a remark in the source. Two minutes."""
+    install_wheel(session)
+    session.install(*TEST_TOOLS)
+    session.run("pytest", "--timeout=900", "-s", "suite/meta_tests/history", *session.posargs)
+
+
+@nox.session
 def exhaustive(session: nox.Session) -> None:
     """Hold the Numba backend's tanh and exp to two units of the last place at every float32. Some minutes."""
     install_wheel(session, "[numba]")

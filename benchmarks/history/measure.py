@@ -31,7 +31,7 @@ def main(commits: Annotated[int, typer.Argument(min=1, help="So many of the last
     """Measure the last commits that touched code, the newest first."""
     machine = machine_name()
     write_machine(machine)
-    hashes = git("log", f"-{commits}", "--format=%H", "--", *CODE).split()
+    hashes = git("log", "--first-parent", f"-{commits}", "--format=%H", "--", *CODE).split()
     missing = [commit for commit in hashes if not measured(machine, commit)]
     print(f"machine {machine}: {len(hashes) - len(missing)} of {len(hashes)} commits are measured already", flush=True)
     for number, commit in enumerate(missing, 1):
@@ -108,7 +108,7 @@ def python_of(record: dict[str, Any]) -> Path:
 
 def compare_with_the_one_before(machine: str, commit: str) -> None:
     """Keep the verdicts on what a commit made slower or faster than the one before that touched code."""
-    older = git("log", "-2", "--format=%H", commit, "--", *CODE).split()[1:]
+    older = git("log", "--first-parent", "-2", "--format=%H", commit, "--", *CODE).split()[1:]
     if older:
         target = RESULTS / "changes" / machine / f"{commit[:8]}.json"
         target.parent.mkdir(parents=True, exist_ok=True)
