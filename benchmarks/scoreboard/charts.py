@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
 from collect import Machine
 
 Spec = dict[str, Any]
-#: Backends keep their colours from chart to chart; these are told apart by the colour-blind too (Okabe and Ito).
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999"]
+#: Each keeps its colour from chart to chart; these are told apart by the colour-blind too (Okabe and Ito).
+COLOURS = {
+    "numpy": "#D55E00",
+    "numba": "#0072B2",
+    "cupy": "#009E73",
+    "torch": "#CC79A7",
+    "jax": "#E69F00",
+    "jax-adjoint": "#56B4E9",
+    "textbook": "#888888",
+}
+OTHERS = ("#B59A00", "#8C564B", "#17BECF")
 
 
 def beside_peers(records: list[dict[str, Any]]) -> Spec:
@@ -17,17 +27,17 @@ def beside_peers(records: list[dict[str, Any]]) -> Spec:
     return _chart(
         records,
         mark={"type": "point", "filled": True, "size": 80},
-        height={"step": 26},
+        height=26 * len({record["shape"] for record in records}),
         encoding={
             "x": {
                 "field": "limit",
                 "type": "quantitative",
                 "scale": {"type": "log", "domainMin": 1},
-                "axis": {"title": "times the limit of matrix products (logarithmic; 1 is the limit)", "format": "~g"},
+                "axis": {"title": "times the limit", "format": "~g", "values": [1, 1.5, 2, 3, 5, 10, 20, 50, 100]},
             },
             "y": {"field": "shape", "type": "nominal", "sort": None, "title": None},
-            "color": _colour("implementation"),
-            "shape": {"field": "implementation", "legend": None},
+            "color": _colour("implementation", records),
+            "shape": {"field": "implementation", "sort": None, "legend": LEGEND},
             "tooltip": [
                 {"field": "shape"},
                 {"field": "implementation"},
@@ -41,8 +51,8 @@ def beside_peers(records: list[dict[str, Any]]) -> Spec:
 def history(machine: Machine) -> Spec:
     """Draw each backend's speed over the commits, with what became slower marked."""
     points, marks = [], []
-    for place, commit in enumerate(machine.commits):
-        label = f"{place + 1} {commit.hash[:8]}"
+    for commit in machine.commits:
+        label = commit.hash[:8]
         for row in commit.rows:
             if row.right and row.speedup:
                 points.append({"commit": label, "backend": row.backend, "speedup": row.speedup})
@@ -57,7 +67,10 @@ def history(machine: Machine) -> Spec:
             )
     lines = {
         "mark": {"type": "line", "point": True},
-        "encoding": {"color": _colour("backend"), "tooltip": [{"field": field} for field in ("commit", "backend")]},
+        "encoding": {
+            "color": _colour("backend", points),
+            "tooltip": [{"field": field} for field in ("commit", "backend")],
+        },
     }
     lines["encoding"]["tooltip"].append({"field": "speedup", "format": ".2f"})
     slower = {
@@ -68,7 +81,7 @@ def history(machine: Machine) -> Spec:
     return _chart(
         points,
         height=220,
-        layer=[lines, slower],
+        layer=[lines, slower] if marks else [lines],
         encoding={
             "x": {"field": "commit", "type": "ordinal", "sort": None, "axis": {"labelAngle": -40, "title": None}},
             "y": {
@@ -82,26 +95,33 @@ def history(machine: Machine) -> Spec:
 
 def learning(records: Iterable[dict[str, Any]]) -> Spec:
     """Draw perplexity over epochs."""
+    records = list(records)
     return _chart(
-        list(records),
+        records,
         mark={"type": "line", "point": True},
         height=220,
         encoding={
             "x": {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1, "format": "d"}},
-            "y": {"field": "perplexity", "type": "quantitative", "scale": {"zero": False, "type": "log"}},
-            "color": _colour("run"),
+            "y": {"field": "perplexity", "type": "quantitative", "scale": {"nice": False, "type": "log"}},
+            "color": _colour("run", records),
             "tooltip": [{"field": "run"}, {"field": "epoch"}, {"field": "perplexity", "format": ".2f"}],
         },
     )
 
 
-def _colour(field: str) -> Spec:
+LEGEND = {"orient": "top", "title": None, "columns": 3}
+
+
+def _colour(field: str, records: list[dict[str, Any]]) -> Spec:
+    names = list(dict.fromkeys(record[field] for record in records))
+    others = itertools.cycle([*OTHERS, *COLOURS.values()])
+    colours = [COLOURS.get(name) or next(others) for name in names]
     return {
         "field": field,
         "type": "nominal",
         "sort": None,
-        "scale": {"range": COLOURS},
-        "legend": {"orient": "top", "title": None, "columns": 3},
+        "scale": {"domain": names, "range": colours},
+        "legend": LEGEND,
     }
 
 

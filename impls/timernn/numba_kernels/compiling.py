@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -71,16 +72,31 @@ def kernel(function: Callable[..., Any]) -> Callable[..., None]:
         code = tables.get(dtype)
         if code is None:
             code = tables[dtype] = _table_with(set(_natives_of(function)), np.dtype(dtype))
-        if parts == 1:
-            dispatcher(parts, code, *arguments)
+        if parts == 1 or _pool.lost:
+            dispatcher(1, code, *arguments)
         else:
             with _one_launch_at_a_time:
+                _pool.woken = True
                 dispatcher(parts, code, *arguments)
 
     return launch
 
 
 _one_launch_at_a_time = threading.Lock()
+
+
+class _Pool:
+    """Numba's pool of threads: a child process by fork has none, and the usual OpenMP library ends it if it asks."""
+
+    woken = lost = False
+
+    def forked(self) -> None:
+        self.lost = self.woken
+
+
+_pool = _Pool()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.forked)
 
 # -- native functions ------------------------------------------------------------------------------
 

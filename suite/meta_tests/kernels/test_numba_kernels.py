@@ -90,6 +90,29 @@ def test_one_thread_gives_the_bits_of_all(sizes):
         np.testing.assert_array_equal(one, many)
 
 
+FORK = """
+import os
+import numpy as np
+from timernn import load_backend
+random = np.random.default_rng(0)
+weights = [random.standard_normal(shape).astype("float32") / 8 for shape in ((64, 64), (64, 64), (64,))]
+layer = load_backend("numba").time_rnn(*weights)
+xs = random.standard_normal((20, 35, 64)).astype("float32")
+want = layer.forward(xs)
+child = os.fork()
+if child == 0:
+    os._exit(0 if (layer.forward(xs) == want).all() else 1)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system doesn't fork")
+def test_a_forked_process_goes_on_alone_with_the_same_bits():
+    environment = os.environ | {"NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", FORK], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n", done.stderr
+
+
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
