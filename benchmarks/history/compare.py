@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from timernn_suite.cli.console import errors, progress_bar
+from timernn_suite.files import replace_text
 from timernn_suite.provenance import environment
 from timernn_suite.speed.change_text import change_line, change_table
 from timernn_suite.speed.shapes import shape_named
@@ -34,17 +35,25 @@ def main(
     new: Annotated[str | None, typer.Argument(metavar="[B]", help="Another; by default the working tree.")] = None,
     backend: Annotated[list[str] | None, typer.Option(help="Repeatable; by default numpy and numba.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="Of the table of shapes, or N,T,D,H. Repeatable.")] = None,
-    pairs: Annotated[int, typer.Option(min=1, help="So many processes of each version, one of each at a time.")] = 8,
+    pairs: Annotated[int, typer.Option(min=5, help="So many processes of each version, one of each at a time.")] = 8,
     threshold: Annotated[float, typer.Option(min=1.001, help="The smallest ratio that matters.")] = 1.1,
     seconds: Annotated[float, typer.Option(min=0.0, help="Length of a turn.")] = 0.03,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each process.")] = 5,
     # As many threads as cores wait for each other whenever anything else wants one: the spread is several times that.
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process.")] = 1,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    record: Annotated[Path | None, typer.Option("--json", help="Also write everything there.")] = None,
+    record: Annotated[
+        Path | None, typer.Option("--json", help="Also write everything there.", show_default=False)
+    ] = None,
 ) -> None:
     """Compare the package timernn of two commits under the yardstick and the libraries that are installed."""
-    names, shapes = backend or ["numpy", "numba"], [shape_named(name) for name in shape or USUAL_SHAPES]
+    try:
+        names, shapes = backend or ["numpy", "numba"], [shape_named(name) for name in shape or USUAL_SHAPES]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--shape") from error
+    if record is not None:
+        record.parent.mkdir(parents=True, exist_ok=True)
+    before = environment()  # and its load, before the work is all of it
     folders = [source_of(old), source_of(new) if new else root() / "impls"]
     with progress_bar() as bar:
         task = bar.add_task("comparing", total=len(names) * pairs * len(shapes), note="")
@@ -64,8 +73,10 @@ def main(
             ),
         )
     if record is not None:
-        made = {"old": described(old), "new": described(new), "threshold": threshold, "environment": environment()}
-        record.write_text(json.dumps(made | {"changes": [c.as_record() for c in changes]}, indent=1) + "\n")
+        settings = {"pairs": pairs, "rounds": rounds, "seconds": seconds, "threads": threads, "dtype": dtype}
+        made = {"old": described(old), "new": described(new), "threshold": threshold, "settings": settings}
+        made |= {"environment": before, "changes": [change.as_record() for change in changes]}
+        replace_text(record, json.dumps(made, indent=1) + "\n")
     shown = {(change.shape, change.implementation): change.change or change.error or "" for change in changes}
     Console().print(change_table(f"{new or 'working tree'} against {old}", shown))
     print(change_line(shown, threshold))

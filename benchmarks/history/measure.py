@@ -17,12 +17,14 @@ from typing import Annotated, Any
 import psutil
 import typer
 
+from timernn_suite.files import replace_text
 from timernn_suite.provenance import environment, hardware_hash
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
-#: A commit that touched none of these has the speed of the one before.
-CODE = ("impls", "benchmarks/over_time", "pyproject.toml")
+#: A commit that touched none of these has the figures of the one before.
+CODE = ("impls", "suite/timernn_suite", "benchmarks/over_time", "pyproject.toml")
+LOAD = environment()["load"]
 #: Prints the environment of the Python that runs it; the file may be newer than the package that is installed there.
 DESCRIBE = "import json, runpy, sys; print(json.dumps(runpy.run_path(sys.argv[1])['environment']()))"
 
@@ -35,18 +37,12 @@ def main(commits: Annotated[int, typer.Argument(min=1, help="So many of the last
     missing = [commit for commit in hashes if not measured(machine, commit)]
     print(f"machine {machine}: {len(hashes) - len(missing)} of {len(hashes)} commits are measured already", flush=True)
     for number, commit in enumerate(missing, 1):
-        print(
-            f"measuring {commit[:8]}, {number} of {len(missing)}: {git('log', '-1', '--format=%s', commit)}", flush=True
-        )
-        before = environment()
-        command = [sys.executable, "-m", "asv", "run", "--machine", machine, "--show-stderr", f"{commit}^!"]
-        done = subprocess.run(command, cwd=ROOT, check=False)
-        if done.returncode not in (0, 2):  # 2: some benchmark failed, which the results say
-            sys.exit(done.returncode)
-        write_environment(machine, commit, load=before["load"])
+        title = git("log", "-1", "--format=%s", commit)
+        print(f"measuring {commit[:8]}, {number} of {len(missing)}: {title}", flush=True)
+        if result_of(machine, commit) is None:
+            run_asv(machine, commit)
         compare_with_the_one_before(machine, commit)
-        if done.returncode:
-            print("a benchmark failed: its place in the results is empty", file=sys.stderr)
+        write_environment(machine, commit)  # last: with it the commit is done, and an interrupted one goes on
 
 
 def machine_name() -> str:
@@ -69,19 +65,46 @@ def write_machine(name: str) -> None:
         "num_cpu": str(made_in["cores"]),
         "ram": f"{round(psutil.virtual_memory().total / 2**30)} GiB",
     }
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(known, indent=4), encoding="utf-8")
-    temporary.replace(path)
+    replace_text(path, json.dumps(known, indent=4) + "\n")
+
+
+def result_of(machine: str, commit: str) -> Path | None:
+    """Return asv's result of a commit with the libraries that are pinned now, if there is one."""
+    pins = {name: of[0] for name, of in json.loads((ROOT / "asv.conf.json").read_text())["matrix"]["req"].items()}
+    for path in (RESULTS / "asv" / machine).glob(f"{commit[:8]}-*.json"):
+        if json.loads(path.read_text(encoding="utf-8"))["requirements"] == pins:
+            return path
+    return None
 
 
 def measured(machine: str, commit: str) -> bool:
-    """Return whether a commit has results."""
-    return any((RESULTS / "asv" / machine).glob(f"{commit[:8]}-*.json"))
+    """Return whether everything about a commit is there."""
+    return result_of(machine, commit) is not None and environment_file(machine, commit).exists()
 
 
-def write_environment(machine: str, commit: str, *, load: float | None) -> None:
+def environment_file(machine: str, commit: str) -> Path:
+    """Return where it is kept what a commit was measured with."""
+    return RESULTS / "environments" / machine / f"{commit[:8]}.json"
+
+
+def run_asv(machine: str, commit: str) -> None:
+    """Let asv measure a commit; nothing is kept of one that can't be built."""
+    command = [sys.executable, "-m", "asv", "run", "--machine", machine, "--show-stderr", f"{commit}^!"]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    result = result_of(machine, commit)
+    if result is not None and not any(json.loads(result.read_text(encoding="utf-8"))["results"].values()):
+        result.unlink()
+        result = None
+    if result is None or done.returncode not in (0, 2):
+        sys.exit(f"asv could not measure {commit[:8]}: its messages are above")
+    if done.returncode == 2:
+        print("a benchmark failed: its place in the results is empty", file=sys.stderr)
+
+
+def write_environment(machine: str, commit: str) -> None:
     """Keep what the commit was measured with: versions, BLAS, threads, processor, and the load at the start."""
-    (result, *_) = (RESULTS / "asv" / machine).glob(f"{commit[:8]}-*.json")
+    result = result_of(machine, commit)
+    assert result is not None
     measured_in = json.loads(result.read_text(encoding="utf-8"))
     described = subprocess.run(
         [python_of(measured_in), "-c", DESCRIBE, str(ROOT / "suite" / "timernn_suite" / "provenance.py")],
@@ -91,10 +114,13 @@ def write_environment(machine: str, commit: str, *, load: float | None) -> None:
         cwd=ROOT,
         env={**os.environ, **measured_in["env_vars"]},
     )
-    record = json.loads(described.stdout) | {"git": {"commit": commit, "dirty": False}, "load": load}
-    target = RESULTS / "environments" / machine / f"{commit[:8]}.json"
+    edited = bool(
+        git("status", "--porcelain", "--", "benchmarks/over_time")
+    )  # the only source that is not the commit's
+    record = json.loads(described.stdout) | {"git": {"commit": commit, "dirty": edited}, "load": LOAD}
+    target = environment_file(machine, commit)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    replace_text(target, json.dumps(record, indent=1) + "\n")
 
 
 def python_of(record: dict[str, Any]) -> Path:
@@ -108,23 +134,17 @@ def python_of(record: dict[str, Any]) -> Path:
 
 def compare_with_the_one_before(machine: str, commit: str) -> None:
     """Keep the verdicts on what a commit made slower or faster than the one before that touched code."""
+    target = RESULTS / "changes" / machine / f"{commit[:8]}.json"
     older = git("log", "--first-parent", "-2", "--format=%H", commit, "--", *CODE).split()[1:]
-    if older:
-        target = RESULTS / "changes" / machine / f"{commit[:8]}.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        command = [
-            sys.executable,
-            str(Path(__file__).with_name("compare.py")),
-            older[0],
-            commit,
-            "--json",
-            str(target),
-            "--pairs",
-            "6",
-            "--rounds",
-            "4",
-        ]
-        subprocess.run(command, cwd=ROOT, check=False)  # a slower one is a result like any other
+    if not older or target.exists():
+        return
+    if not git("diff", "--name-only", older[0], commit, "--", "impls"):
+        print(f"{commit[:8]} has the implementations of {older[0][:8]}: nothing to compare", flush=True)
+        return
+    script = str(Path(__file__).with_name("compare.py"))
+    command = [sys.executable, script, older[0], commit, "--json", str(target), "--pairs", "6", "--rounds", "4"]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode < 0:  # a slower one is a result like any other
+        sys.exit("interrupted")
 
 
 def git(*arguments: str) -> str:

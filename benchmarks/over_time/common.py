@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from timernn import load_backend
-from timernn.contract import BackendUnavailable
+from timernn.contract import BackendBroken, BackendUnavailable
 from timernn_suite.speed import BLOCKS, STEPS
 
 _PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -30,9 +30,11 @@ class Timed:
 
 
 def backend_for(name):
-    """Load a backend, or say why it can't run: asv shows that as n/a."""
+    """Load a backend, or say why it can't run: asv shows that as n/a. One that is broken fails."""
     try:
         return load_backend(SPECS[name])
+    except BackendBroken:
+        raise
     except (BackendUnavailable, ImportError, LookupError, ValueError) as error:  # an older commit may not have it
         raise NotImplementedError(f"{name}: {error}") from error
 

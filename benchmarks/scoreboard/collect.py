@@ -65,6 +65,11 @@ class Commit:
         return [change for change in self.changes if change.get("verdict") == "slower"]
 
     @property
+    def undecided(self) -> list[dict[str, Any]]:
+        """Of what it can't be told whether it became slower, or what failed."""
+        return [change for change in self.changes if change.get("verdict") in (None, "can't tell")]
+
+    @property
     def fastest(self) -> Row | None:
         """The fastest backend of those that are right."""
         timed = [row for row in self.rows if row.right and row.speedup]

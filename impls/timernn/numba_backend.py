@@ -80,7 +80,7 @@ class NumbaBackend(NumpyBackend):
         db, dzs = workspace.buffer("db", (H,), dtype), workspace.buffer("dzs", (N, T, H), dtype)
         zeros = np.zeros(max(D, H) + PANEL_BYTES, dtype=dtype)
         parts = _parts(N * T * H * (D + H))
-        inputs, memory = (_c(dhs), _c(Wx), _c(Wh), zeros, kept, states), _memory(H, parts, dtype, workspace)
+        inputs, memory = (_c(dhs), _c(Wx), _c(Wh), zeros, _c(kept), _c(states)), _memory(H, parts, dtype, workspace)
         recurrent.backward(parts, dtype, N, T, D, H, *inputs, dzs, dxs, dh_prev, dWx, dWh, db, *memory)
         return dxs, dh_prev, dWx, dWh, db
 
@@ -149,7 +149,8 @@ class NumbaBackend(NumpyBackend):
 
     def sgd_update(self, param: Array, grad: Array, *, learning_rate: float) -> Array:
         """Subtract ``learning_rate * grad`` from ``param`` in place."""
-        if not (param.flags.c_contiguous and grad.flags.c_contiguous and param.dtype == grad.dtype):
+        same = param.dtype == grad.dtype and param.shape == grad.shape
+        if not (same and param.flags.carray and grad.flags.c_contiguous):  # carray: contiguous, aligned, writeable
             return super().sgd_update(param, grad, learning_rate=learning_rate)
         timewise.sgd(_parts(param.size), param.dtype, param.size, param, grad, param.dtype.type(learning_rate))
         return param

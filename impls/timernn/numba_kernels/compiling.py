@@ -26,7 +26,9 @@ from llvmlite import ir
 from numba import from_dtype, prange, types
 from numba.core import cgutils
 from numba.core.ccallback import CFunc
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
+from numba.np.ufunc import parallel
 
 from timernn.numba_kernels.caching import cache_of, timed
 
@@ -76,7 +78,6 @@ def kernel(function: Callable[..., Any]) -> Callable[..., None]:
             dispatcher(1, code, *arguments)
         else:
             with _one_launch_at_a_time:
-                _pool.woken = True
                 dispatcher(parts, code, *arguments)
 
     return launch
@@ -88,10 +89,10 @@ _one_launch_at_a_time = threading.Lock()
 class _Pool:
     """Numba's pool of threads: a child process by fork has none, and the usual OpenMP library ends it if it asks."""
 
-    woken = lost = False
+    lost = False
 
     def forked(self) -> None:
-        self.lost = self.woken
+        self.lost = parallel._is_initialized  # already by asking how many threads there are, by anyone's code
 
 
 _pool = _Pool()
@@ -173,6 +174,9 @@ def _intrinsic_for(function: _Native, *, first: int) -> Any:
     parameters = function.parameters[first:]
 
     def define(_typing: Any, *arguments: Any) -> Any:
+        for kind, parameter in zip(arguments, parameters, strict=True):
+            if isinstance(kind, types.Array) and kind.layout != "C":  # only its first element's place is passed on
+                raise TypingError(f"{parameter.name}: must be a C-contiguous array, got {kind}")
         given = [
             kind if isinstance(kind, types.Array | types.CPointer) or parameter.annotation == "Value" else types.intp
             for kind, parameter in zip(arguments, parameters, strict=True)

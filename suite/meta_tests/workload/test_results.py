@@ -12,7 +12,7 @@ from timernn_suite.check.document import schema as scorecard_schema
 from timernn_suite.schemas import complaint, load_schema
 
 RESULTS = Path(__file__).parents[3] / "results"
-ALL = sorted(RESULTS.rglob("*.json"))
+ALL = sorted(path for path in RESULTS.rglob("*") if path.is_file() and path.suffix != ".png")
 SCHEMAS = {
     "speed/bench.json": load_schema("timernn_suite.speed", "bench.schema.json"),
     "false-alarms/scorecard.json": scorecard_schema(),
@@ -21,7 +21,7 @@ SCHEMAS = {
         for folder in ("environments", "changes", "asv")
     },
 }
-LOCAL = re.compile(r"/(?:home|root|tmp|work|Users|var|opt)/|[A-Z]:\\\\|localhost|https?://(?!json-schema\.org)")
+LOCAL = re.compile(r"""/(?:home|root|tmp|work|Users|opt)/|[A-Z]:\\\\|localhost|hostname=["'](?!["'])""")
 
 
 @pytest.mark.parametrize("pattern", SCHEMAS)
@@ -35,6 +35,12 @@ def test_every_record_is_as_its_schema_says(pattern):
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(RESULTS)))
 def test_no_record_names_a_host_or_a_folder(path):
     assert LOCAL.search(path.read_text(encoding="utf-8")) is None
+
+
+def test_a_machine_is_called_after_what_it_is():
+    for folder in (folder for kind in ("asv", "environments", "changes") for folder in (RESULTS / kind).iterdir()):
+        if folder.is_dir():
+            assert re.fullmatch(r"[a-z0-9-]+-\d+-cores-[0-9a-f]{6}", folder.name)
 
 
 def test_every_commit_that_asv_measured_says_with_what():

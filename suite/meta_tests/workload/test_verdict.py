@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from timernn_suite.provenance import IncomparableError, environment, hardware_hash, require_comparable
-from timernn_suite.speed.against import BenchError, changes, read_bench
+from timernn_suite.speed.against import BenchError, read_bench, require_like, since
 from timernn_suite.speed.verdict import Change, Verdict
 
 RECORD = Path(__file__).parents[3] / "results" / "speed" / "bench.json"
@@ -61,7 +61,7 @@ def test_environments_of_one_machine_and_libraries_can_be_compared():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("processor", "another"), ("numpy", "0.0"), ("cores", 99), ("flags", []), ("governor", "powersave")],
+    [("processor", "another"), ("numpy", "0.0"), ("cores", 99), ("flags", ["another"]), ("governor", "another")],
 )
 def test_another_environment_is_refused_and_named(key, value):
     here = environment()
@@ -72,20 +72,29 @@ def test_another_environment_is_refused_and_named(key, value):
 def test_a_run_is_held_against_an_older_one_by_times_the_limit():
     old = read_bench(RECORD)
     new = copy.deepcopy(old)
-    toy = new["shapes"]["toy"]["measurements"]["numpy"]
-    toy["rounds"] = [1.3 * taken for taken in toy["rounds"]]
-    found = changes(old, new, threshold=1.1)
-    assert found["toy", "numpy"].verdict is Verdict.SLOWER
-    assert found["toy", "numpy"].ratio == pytest.approx(1.3)
-    assert {change.verdict for key, change in found.items() if key != ("toy", "numpy")} == {Verdict.SAME}
+    toy = new["shapes"]["toy"]["measurements"]
+    toy["numpy"]["times_limit"] = [1.3 * taken for taken in toy["numpy"]["times_limit"]]
+    toy["numba"] = {"error": "it fell over"}
+    del new["shapes"]["small"]
+    new["shapes"]["stream"]["T"] += 1  # another shape of the same name
+    found = since(old, new)
+    assert found.pop(("toy", "numpy")) == pytest.approx(1.3)
+    assert found.pop(("toy", "numba")) == "fails: it fell over"
+    assert set(found.values()) == {1.0}
+    assert not {"small", "stream"} & {shape for shape, _ in found}
 
 
-def test_a_run_of_other_settings_is_compared_only_by_force():
+def test_runs_with_nothing_in_common_are_refused():
     old = read_bench(RECORD)
-    new = {**old, "settings": {**old["settings"], "threads": 99}}
+    with pytest.raises(BenchError, match="no shape and implementation in common"):
+        since(old, {**old, "shapes": {}})
+
+
+def test_a_run_of_other_settings_is_refused():
+    old = read_bench(RECORD)
+    require_like(old, old["environment"], old["settings"])
     with pytest.raises(IncomparableError, match="threads"):
-        changes(old, new, threshold=1.1)
-    assert changes(old, new, threshold=1.1, force=True)
+        require_like(old, old["environment"], {**old["settings"], "threads": 99})
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,16 @@ from timernn_suite.cli.console import errors, output, print_json, progress_bar
 from timernn_suite.cli.options import Json
 from timernn_suite.provenance import environment
 from timernn_suite.speed import BLOCKS, STEPS, compare
-from timernn_suite.speed.against import changes, read_bench
+from timernn_suite.speed.against import read_bench, require_like, since
 from timernn_suite.speed.bench import Bench
 from timernn_suite.speed.bench_files import write
 from timernn_suite.speed.bench_text import failures, label, summary_line, table
-from timernn_suite.speed.change_text import change_line, change_table
+from timernn_suite.speed.change_text import since_table
 from timernn_suite.speed.compare import Comparison
 from timernn_suite.speed.limit import LIMIT
 from timernn_suite.speed.peers import PEERS
 from timernn_suite.speed.shapes import Block, Step, shape_named
 from timernn_suite.speed.sweeps import measure
-from timernn_suite.speed.verdict import Verdict
 
 NAME = "bench"
 TEXTBOOK = "textbook"
@@ -77,9 +76,10 @@ def command(
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Hold it against an older bench.json; exit code 1 if anything is slower."),
+        typer.Option(
+            metavar="FILE", help="Also show how many times as long as in an older bench.json everything takes."
+        ),
     ] = None,
-    threshold: Annotated[float, typer.Option(min=1.001, help="The smallest ratio that matters to --against.")] = 1.1,
     force: Annotated[
         bool, typer.Option("--force", help="Compare --against even one of another machine, libraries or settings.")
     ] = False,
@@ -108,27 +108,25 @@ def command(
         "rounds": rounds or usual[0],
         "seconds": usual[1] if seconds is None else seconds,
     }
-    if older is not None:
-        nothing = {"environment": environment(), "settings": settings, "shapes": {}}
-        changes(older, nothing, threshold=threshold, force=force)  # what can't be compared is said before the work
+    here = environment()
+    if older is not None and not force:
+        require_like(older, here, settings)  # what can't be compared is said before the work
     comparisons, descriptions = _time([*backends, *peers, *others, LIMIT], shapes, settings)
     wanted = not quick and not shape if curves is None else curves
     costs = _curves([*backends, *peers], settings) if wanted and (backends or peers) else {}
-    bench = Bench(comparisons, backends, peers, descriptions, environment(), settings, missing, costs)
-    if as_json:
-        print_json(bench.as_record())
-    else:
-        _show(bench)
+    bench = Bench(comparisons, backends, peers, descriptions, here, settings, missing, costs)
     if out is not None:
         write(bench, out)
         errors.print(f"wrote {escape(str(out / 'bench.md'))}", highlight=False, soft_wrap=True)
-    if older is not None:
-        found = changes(older, bench.as_record(), threshold=threshold, force=force)
-        if not as_json:
-            output.print(change_table(f"against {against}", found))
-            output.print(change_line(found, threshold), highlight=False, soft_wrap=True)
-        if any(change.verdict is Verdict.SLOWER for change in found.values()):
-            raise typer.Exit(1)
+    record = bench.as_record()
+    ratios = {} if older is None else since(older, record)
+    if as_json:
+        against_it = {f"{shape}, {name}": ratio for (shape, name), ratio in ratios.items()}
+        print_json(record | ({"times_as_long_as_before": against_it} if ratios else {}))
+    else:
+        _show(bench)
+        if ratios:
+            output.print(since_table(f"against {against}", ratios))
 
 
 def _shapes(texts: list[str] | None) -> list[Block | Step]:

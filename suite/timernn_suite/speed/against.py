@@ -1,4 +1,4 @@
-"""Holds a benchmark against one of before, where both were made on the same kind of machine with the same libraries."""
+"""Holds a benchmark beside one of before, where both were made on the same kind of machine with the same libraries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from timernn_suite.provenance import require_comparable
 from timernn_suite.schemas import complaint, load_schema
 from timernn_suite.speed.bench import SCHEMA_VERSION
-from timernn_suite.speed.verdict import Change
 
 
 class BenchError(ValueError):
@@ -41,45 +40,42 @@ def read_bench(path: Path) -> dict[str, Any]:
     return checked
 
 
-def changes(
-    old: Mapping[str, Any], new: Mapping[str, Any], *, threshold: float, force: bool = False
-) -> dict[tuple[str, str], Change]:
-    """Return what changed, by shape and implementation, for all that both have.
+def require_like(old: Mapping[str, Any], environment: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise `IncomparableError` unless an older record was made on such a machine, with such libraries and settings."""
+    kept = ("threads", "dtype")
+    require_comparable(
+        {**old["environment"], "settings": {key: old["settings"].get(key) for key in kept}},
+        {**environment, "settings": {key: settings.get(key) for key in kept}},
+    )
 
-    What is compared is not milliseconds but how many times the limit each round took, which a machine's mood of the
-    day moves less.
+
+def since(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[tuple[str, str], float | str]:
+    """Return how many times as long as before everything takes, by shape and implementation; text where it failed.
+
+    What is compared is not milliseconds but how many times the limit each took, which a machine's mood of the day
+    moves less. Two single runs are no proof of anything: a process may be slower for all of its life.
 
     Parameters
     ----------
     old, new : mapping
         Records of `timernn_suite.speed.bench.Bench`.
-    threshold : float
-        The smallest ratio that matters, above 1.
-    force : bool
-        Compare them wherever they were made.
 
     Raises
     ------
-    IncomparableError
-        If they were made on different machines, or with different libraries or settings.
+    BenchError
+        If they have no shape and implementation in common.
     """
-    if not force:
-        settings = ("threads", "dtype")
-        require_comparable(
-            {**old["environment"], "settings": {key: old["settings"].get(key) for key in settings}},
-            {**new["environment"], "settings": {key: new["settings"].get(key) for key in settings}},
-        )
-    found = {}
-    for shape, after in new["shapes"].items():
-        before = old["shapes"].get(shape)
-        for name, of_new in after["measurements"].items():
-            of_old = before["measurements"].get(name) if before else None
-            if of_old and "limit" in after and "limit" in before and "rounds" in of_old and "rounds" in of_new:
-                pairs = zip(_times_limit(before, of_old), _times_limit(after, of_new), strict=False)
-                found[shape, name] = Change([now / then for then, now in pairs], threshold)
+    found: dict[tuple[str, str], float | str] = {}
+    for name, after in new["shapes"].items():
+        before = old["shapes"].get(name)
+        if before is None or any(before.get(size) != after.get(size) for size in "NTDHV"):
+            continue
+        for implementation, of_new in after["measurements"].items():
+            of_old = before["measurements"].get(implementation, {"error": "not timed"})
+            if "error" in of_new:
+                found[name, implementation] = f"fails: {of_new['error']}"
+            elif of_old.get("times_limit") and of_new.get("times_limit"):
+                found[name, implementation] = of_new["times_limit"][0] / of_old["times_limit"][0]
+    if not found:
+        raise BenchError("the two runs have no shape and implementation in common")
     return found
-
-
-def _times_limit(shape: Mapping[str, Any], measured: Mapping[str, Any]) -> list[float]:
-    products = shape["limit"]["product"]["rounds"]
-    return [taken / product for taken, product in zip(measured["rounds"], products, strict=False)]

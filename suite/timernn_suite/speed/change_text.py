@@ -39,5 +39,17 @@ def change_line(changes: Changes, threshold: float) -> str:
     line = ", ".join(f"{number} {verdict}" for verdict, number in found.items())
     line += f". A ratio of {threshold:g} or more matters, or 1/{threshold:g} or less."
     if found[Verdict.UNSURE]:
-        line += " Can't tell: the spread is wider than the change; more turns, or a quieter machine, may tell."
+        line += " Can't tell: the ratio may lie on either side of what matters. More pairs narrow it down."
     return line
+
+
+def since_table(title: str, ratios: Mapping[tuple[str, str], float | str]) -> Table:
+    """Return one row a shape and implementation: how many times as long it takes as in an older run."""
+    table = Table(title=title, caption="Of two single runs: nox -s bench-compare has the verdicts.")
+    table.add_column("shape")
+    table.add_column("implementation")
+    table.add_column("times as long", justify="right")
+    for (shape, implementation), ratio in ratios.items():
+        shown = f"[red]{escape(ratio)}[/]" if isinstance(ratio, str) else f"{ratio:.2f}"
+        table.add_row(shape, escape(short_name(implementation)), shown)
+    return table

@@ -62,7 +62,7 @@ class Change:
 
     @property
     def verdict(self) -> Verdict:
-        """Slower or faster by what matters, the same within it, or a spread that is wider than the change."""
+        """Slower or faster by what matters, the same within it, or an interval that reaches across."""
         low, high = self.interval
         if _sureness(len(self.ratios), 0) < CONFIDENCE:
             return Verdict.UNSURE

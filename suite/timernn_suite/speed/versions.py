@@ -105,7 +105,9 @@ def compare_versions(
                 for shape in shapes:
                     if shape.name not in wrong:
                         progress(shape.name, implementation, pair)
-                        taken = _take_turns(workers, shape, rounds, seconds, dtype)
+                        for worker in workers:
+                            worker.revive()
+                        taken = _take_turns(workers, shape, rounds, seconds, dtype, first=pair)
                         if isinstance(taken, str):
                             wrong[shape.name] = taken
                         else:
@@ -124,7 +126,7 @@ def _cores() -> list[int]:
 
 
 def _take_turns(
-    workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str
+    workers: Sequence[Worker], shape: Block | Step, rounds: int, seconds: float, dtype: str, *, first: int
 ) -> list[Times] | str:
     """Return the milliseconds of either version in each round, or what went wrong.
 
@@ -136,7 +138,7 @@ def _take_turns(
     for turn in range(rounds):
         milliseconds = [0.0, 0.0]
         for timing in (False, True):
-            for which in (0, 1) if turn % 2 == 0 else (1, 0):
+            for which in (0, 1) if (turn + first) % 2 == 0 else (1, 0):
                 reply = workers[which].ask(request | {"build": turn})
                 if "error" in reply:
                     return f"{('old', 'new')[which]}: {reply['error']}"
