@@ -39,10 +39,11 @@ def main(commits: Annotated[int, typer.Argument(min=1, help="So many of the last
     for number, commit in enumerate(missing, 1):
         title = git("log", "-1", "--format=%s", commit)
         print(f"measuring {commit[:8]}, {number} of {len(missing)}: {title}", flush=True)
-        if result_of(machine, commit) is None:
+        if result_of(machine, commit) is None or not environment_file(machine, commit).exists():
             run_asv(machine, commit)
-        compare_with_the_one_before(machine, commit)
-        write_environment(machine, commit)  # last: with it the commit is done, and an interrupted one goes on
+            write_environment(machine, commit)
+        if not changes_file(machine, commit).exists():
+            compare_with_the_one_before(machine, commit)
 
 
 def machine_name() -> str:
@@ -79,7 +80,9 @@ def result_of(machine: str, commit: str) -> Path | None:
 
 def measured(machine: str, commit: str) -> bool:
     """Return whether everything about a commit is there."""
-    return result_of(machine, commit) is not None and environment_file(machine, commit).exists()
+    if result_of(machine, commit) is None or not environment_file(machine, commit).exists():
+        return False
+    return changes_file(machine, commit).exists() or other_implementations_before(commit) is None
 
 
 def environment_file(machine: str, commit: str) -> Path:
@@ -132,19 +135,29 @@ def python_of(record: dict[str, Any]) -> Path:
     sys.exit(f"asv's environment of {record['env_name']} is gone")
 
 
+def other_implementations_before(commit: str) -> str | None:
+    """Return the last commit before that touched code, if its implementations are others."""
+    older = git("log", "--first-parent", "-2", "--format=%H", commit, "--", *CODE).split()[1:]
+    return older[0] if older and git("diff", "--name-only", older[0], commit, "--", "impls") else None
+
+
+def changes_file(machine: str, commit: str) -> Path:
+    """Return where it is kept what a commit made slower or faster."""
+    return RESULTS / "changes" / machine / f"{commit[:8]}.json"
+
+
 def compare_with_the_one_before(machine: str, commit: str) -> None:
     """Keep the verdicts on what a commit made slower or faster than the one before that touched code."""
-    target = RESULTS / "changes" / machine / f"{commit[:8]}.json"
-    older = git("log", "--first-parent", "-2", "--format=%H", commit, "--", *CODE).split()[1:]
-    if not older or target.exists():
+    older = other_implementations_before(commit)
+    if older is None:
+        print(f"{commit[:8]} has the implementations of the commit before: nothing to compare", flush=True)
         return
-    if not git("diff", "--name-only", older[0], commit, "--", "impls"):
-        print(f"{commit[:8]} has the implementations of {older[0][:8]}: nothing to compare", flush=True)
-        return
-    script = str(Path(__file__).with_name("compare.py"))
-    command = [sys.executable, script, older[0], commit, "--json", str(target), "--pairs", "6", "--rounds", "4"]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode < 0:  # a slower one is a result like any other
-        sys.exit("interrupted")
+    script, target = str(Path(__file__).with_name("compare.py")), str(changes_file(machine, commit))
+    done = subprocess.run(
+        [sys.executable, script, older, commit, "--json", target, "--rounds", "4"], cwd=ROOT, check=False
+    )
+    if not Path(target).exists():  # a slower one is a result like any other
+        sys.exit(f"the comparison with {older[:8]} ended with exit code {done.returncode}")
 
 
 def git(*arguments: str) -> str:

@@ -120,3 +120,25 @@ def test_an_interrupt_ends_the_workers_and_leaves_nothing_half(begun, tmp_path):
     for worker in workers:
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)
+
+
+def test_it_is_set_beside_an_older_run_of_the_same_machine_and_refuses_any_other(timernn, tmp_path):
+    assert timernn("bench", "numpy", *TINY, "--out", "older").returncode == 0
+    older = tmp_path / "older" / "bench.json"
+    done = timernn("bench", "numpy", *TINY, "--against", str(older), "--json")
+    assert done.returncode == 0, done.stderr
+    (ratio,) = json.loads(done.stdout)["times_as_long_as_before"].values()
+    assert ratio > 0
+    assert "times as long" in timernn("bench", "numpy", *TINY, "--against", str(older)).stdout
+
+    record = json.loads(older.read_text(encoding="utf-8"))
+    older.write_text(json.dumps(record | {"environment": record["environment"] | {"processor": "another"}}))
+    refused = timernn("bench", "numpy", *TINY, "--against", str(older))
+    assert refused.returncode == 2
+    assert "processor: another and " in refused.stderr
+    assert timernn("bench", "numpy", *TINY, "--against", str(older), "--force").returncode == 0
+
+    nothing = timernn("bench", "numpy", "--shape", "3,3,3,3", *TINY[2:], "--against", str(older), "--force")
+    assert nothing.returncode == 2
+    assert "no shape and implementation in common" in nothing.stderr
+    assert timernn("bench", "numpy", *TINY, "--against", "none.json").returncode == 2

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from timernn_suite.check.scorecard import SCHEMA, Scorecard
-from timernn_suite.schemas import complaint, load_schema
+from timernn_suite.schemas import load_schema, read_record
 
 
 class DocumentError(ValueError):
@@ -54,18 +53,8 @@ class Document:
         DocumentError
             If it can't be read, holds something else, or has another schema version.
         """
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DocumentError(f"{path} can't be read: {error.strerror}") from error
-        except ValueError as error:
-            raise DocumentError(f"{path} is no scorecard of 'timernn check': it isn't JSON") from error
-        version = record.get("schema", SCHEMA) if isinstance(record, dict) else SCHEMA
-        if version != SCHEMA:
-            raise DocumentError(f"{path} has the schema version {version!r}, and this timernn reads {SCHEMA}")
-        wrong = complaint(record, schema())
-        if wrong is not None:
-            raise DocumentError(f"{path} is no scorecard of 'timernn check': {wrong}")
+        what, version = "scorecard of 'timernn check'", ("schema", SCHEMA)
+        record = read_record(path, what, version=version, schema=schema(), error=DocumentError)
         return cls([Scorecard.from_record(card) for card in record["backends"]], record["environment"])
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from timernn_suite.provenance import require_comparable
-from timernn_suite.schemas import complaint, load_schema
+from timernn_suite.schemas import load_schema, read_record
 from timernn_suite.speed.bench import SCHEMA_VERSION
 
 
@@ -24,20 +23,8 @@ def read_bench(path: Path) -> dict[str, Any]:
     BenchError
         If it can't be read, holds something else, or has another schema version.
     """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BenchError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BenchError(f"{path} is no record of 'timernn bench': it isn't JSON") from error
-    version = record.get("schema_version") if isinstance(record, dict) else None
-    if version is not None and version != SCHEMA_VERSION:
-        raise BenchError(f"{path} has the schema version {version!r}, and this timernn reads {SCHEMA_VERSION}")
-    wrong = complaint(record, load_schema("timernn_suite.speed", "bench.schema.json"))
-    if wrong is not None:
-        raise BenchError(f"{path} is no record of 'timernn bench': {wrong}")
-    checked: dict[str, Any] = record
-    return checked
+    schema, version = load_schema("timernn_suite.speed", "bench.schema.json"), ("schema_version", SCHEMA_VERSION)
+    return read_record(path, "record of 'timernn bench'", version=version, schema=schema, error=BenchError)
 
 
 def require_like(old: Mapping[str, Any], environment: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
