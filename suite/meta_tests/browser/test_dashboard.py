@@ -98,7 +98,7 @@ def test_the_answers_stand_at_the_top(open_page, dashboard):
         assert [answer.split()[0] for answer in answers[:3]] == ["Fastest", "Right", "Slower"]
         assert "numba" in answers[0]
         assert "all that ran" in answers[1]
-        rows = {name: cells for name, *cells in visit.rows("section table >> nth=0")}
+        rows = {name: cells for name, *cells in visit.rows("table.backends")}
         assert set(rows) >= {"numpy", "numba"}
         for cells in rows.values():
             assert cells[0].startswith("✓")
@@ -113,7 +113,7 @@ def test_a_wrong_backend_is_never_the_fastest_and_its_speed_is_grey(open_page, m
         assert "wrong fails" in right
         assert "1 of 2" in slower
         assert "fast on toy (1.31×)" in slower
-        row = visit.page.locator("section table tr.wrong").first
+        row = visit.page.locator("table.backends tr.wrong")
         assert "✗ 3 of 400" in row.inner_text()
         grey = opacities(row.locator("td.speed"))
         assert len(grey) == 7
