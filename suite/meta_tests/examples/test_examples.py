@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,20 +36,9 @@ def test_it_registers_itself_and_can_run_here(name):
     assert status.available, status.reason
 
 
-@pytest.fixture(scope="module")
-def cards():
-    """Judge all at once: each has processes of its own, which mostly wait for a compiler on one core."""
-
-    def judged(name):
-        return judge(name, limits=Limits(total_seconds=1500, test_seconds=900), cases=500)
-
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(NAMES, pool.map(judged, NAMES), strict=True))
-
-
 @every_example
-def test_it_passes_the_whole_suite_by_its_name(name, cards):
-    card = cards[name]
+def test_it_passes_the_whole_suite_by_its_name(name):
+    card = judge(name, limits=Limits(total_seconds=1500, test_seconds=900), cases=500)
     assert card.failures == []
     assert card.cases() >= 2 * 500
     assert card.passed
