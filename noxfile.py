@@ -73,7 +73,7 @@ def meta(session: nox.Session) -> None:
 
 @nox.session
 def regressions(session: nox.Session) -> None:
-    """See in ten tries that a kernel 1.3 times as slow is told from a remark in the source. Two minutes."""
+    """See in ten tries that a kernel 1.3 times as slow is told from a remark in the source. Four minutes."""
     install_wheel(session)
     session.install(*TEST_TOOLS)
     session.run("pytest", "--timeout=900", "-s", "suite/meta_tests/history", *session.posargs)

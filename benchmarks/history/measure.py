@@ -117,9 +117,8 @@ def write_environment(machine: str, commit: str) -> None:
         cwd=ROOT,
         env={**os.environ, **measured_in["env_vars"]},
     )
-    edited = bool(
-        git("status", "--porcelain", "--", "benchmarks/over_time")
-    )  # the only source that is not the commit's
+    # The only source that is not the commit's.
+    edited = bool(git("status", "--porcelain", "--", "benchmarks/over_time"))
     record = json.loads(described.stdout) | {"git": {"commit": commit, "dirty": edited}, "load": LOAD}
     target = environment_file(machine, commit)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A whole training step of the language model, at a vocabulary of 10,000."""
+"""A whole training step of the language model, at a small vocabulary and at one of 10,000."""
 
 import time
 

@@ -26,7 +26,7 @@ class Block(Timed):
         self.block()
 
     def ratios(self, other):
-        """Return the block's milliseconds over those of something else, for each of some turns."""
+        """Return the block's milliseconds and those of something else, for each of some turns."""
         other()
         found = []
         for _ in range(TURNS):

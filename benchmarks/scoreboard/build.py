@@ -107,7 +107,8 @@ def _figure(value: float | None, digits: int) -> str:
 
 def _said(commit: collect.Commit) -> Markup:
     if not commit.changes:
-        return Markup('<span class="muted">not compared: the implementations are the same</span>')
+        why = "the implementations are the same" if commit.compared else "not compared"
+        return Markup('<span class="muted">{}</span>').format(why)
     parts = [
         Markup('<span class="bad">{} {} failed: {}</span>').format(c["implementation"], c["shape"], c["error"])
         for c in commit.changes

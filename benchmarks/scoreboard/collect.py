@@ -65,6 +65,11 @@ class Commit:
         return [change for change in self.changes if change.get("verdict") == "slower"]
 
     @property
+    def compared(self) -> bool:
+        """Whether it is known what it changed: with an environment and no changes its implementations are not new."""
+        return bool(self.changes) or self.environment is not None
+
+    @property
     def undecided(self) -> list[dict[str, Any]]:
         """Of what it can't be told whether it became slower, or what failed."""
         return [change for change in self.changes if change.get("verdict") in (None, "can't tell")]
@@ -126,7 +131,7 @@ def _row(values: dict[str, dict[tuple[str, ...], float]], backend: str) -> Row:
 
 def _values(record: dict[str, Any], known: dict[str, Any], name: str) -> dict[tuple[str, ...], float]:
     """Return a benchmark's results by its parameters."""
-    columns = dict(zip(record["result_columns"], record["results"][name], strict=False))
+    columns = dict(zip(record["result_columns"], record["results"][name] or (), strict=False))
     params = columns.get("params") or known.get(name, {}).get("params", [])
     keys = itertools.product(*([value.strip("'") for value in of_one] for of_one in params))
     return dict(zip(keys, columns.get("result") or [], strict=False))

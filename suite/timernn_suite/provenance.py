@@ -21,8 +21,9 @@ from timernn import __version__
 
 #: Which of a processor's abilities decide what kernels run on it.
 VECTOR_FLAGS = ("sse4_2", "avx", "fma", "avx2", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
-#: Without one of these being the same, two speeds say nothing of each other.
+#: What a kind of machine is.
 _HARDWARE = ("processor", "flags", "cores", "governor", "system")
+#: Unless all of these are the same, two speeds say nothing of each other.
 _COMPARABLE = (*_HARDWARE, "python", "numpy", "packages", "threads", "settings")
 
 

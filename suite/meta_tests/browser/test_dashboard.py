@@ -55,6 +55,7 @@ def made_up(tmp_path_factory):
                 "quality.Perplexity.track_perplexity": [[99.5, 98.25, nan], [backends]],
                 "ratios.Block.track_ratio_to_reference": [times, [backends, shapes]],
                 "ratios.Block.track_ratio_to_gemm": [times, [backends, shapes]],
+                "quality.FirstCall.track_compile_seconds": None,  # it failed
             },
         }
         (machine / f"{commit[:8]}-env.json").write_text(json.dumps(record))
@@ -118,6 +119,7 @@ def test_a_wrong_backend_is_never_the_fastest_and_its_speed_is_grey(open_page, m
         grey = opacities(row.locator("td.speed"))
         assert len(grey) == 7
         assert all(float(opacity) < 0.5 for opacity in grey)
+        assert [cells[-1] for cells in visit.rows("table.commits")][1] == "not compared"
         assert "can't run here" in visit.page.locator("tr.absent").inner_text()
         assert visit.page.locator("h2").first.inner_text().startswith("A <b>CPU</b>, 2 cores")
         assert visit.page.locator("[data-chart=history-0] svg path[aria-label*='1.31 times as long']").count() == 1
