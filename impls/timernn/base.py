@@ -133,6 +133,10 @@ class ArrayBackend:
             states.append(self.xp.tanh(states[-1] @ Wh + projected[:, t]))
         return self.xp.stack(states[1:], axis=1), (self.copy(xs), states)
 
+    def last_state(self, hs: Array, cache: Any) -> Array:
+        """Return the state (N, H) after the last step of `time_rnn_forward`, which nothing else holds."""
+        return self.copy(hs[:, -1])
+
     def time_rnn_backward(
         self, dhs: Array, *, cache: Any, Wx: Array, Wh: Array, workspace: Workspace
     ) -> tuple[Array, Array, Array, Array, Array]:

@@ -166,7 +166,7 @@ class TimeRNN(_Recurrent):
         with self._backend.quiet():
             hs, cache = self._backend.time_rnn_forward(xs, h_prev, Wx=Wx, Wh=Wh, b=b, workspace=self._workspace)
         self._cache = (hs.shape, cache)
-        self._h = self._backend.copy(hs[:, -1])
+        self._h = self._backend.last_state(hs, cache)
         self._given = None
         return hs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from timernn import checks
@@ -21,6 +22,7 @@ class Workspace:
     def __init__(self, backend: ArrayBackend) -> None:
         self._backend = backend
         self._buffers: dict[str, Array] = {}
+        self._kept: dict[str, Any] = {}
 
     def buffer(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return the buffer of that name, with whatever it last held; a new one if shape or dtype changed."""
@@ -29,6 +31,12 @@ class Workspace:
             found = self._backend.xp.empty(shape, dtype=dtype)
             self._buffers[name] = found
         return found
+
+    def keep(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return whatever else a backend wants to live as long as its layer; ``make`` makes it the first time."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
 
 class LayerBase:

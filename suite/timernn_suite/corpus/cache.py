@@ -10,12 +10,15 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import pooch
-
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
     """Return the cache: ``cache``, else the environment's ``TIMERNN_CACHE``, else the user's cache folder."""
-    return Path(cache or os.environ.get("TIMERNN_CACHE") or pooch.os_cache("timernn"))
+    named = cache or os.environ.get("TIMERNN_CACHE")
+    if named:
+        return Path(named)
+    import pooch  # noqa: PLC0415 - takes its time, and is needed by those alone who name no folder
+
+    return Path(pooch.os_cache("timernn"))
 
 
 def writable(folder: Path) -> Path:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
 from timernn_suite.corpus.cache import cache_folder, writable
 from timernn_suite.corpus.model import CorpusError
 
@@ -159,6 +157,8 @@ def _from_cache(file: PinnedFile, folder: Path, tried: list[str], *, download: b
     tried = [*tried, _absent(file, folder) if cached.path is None else _wrong(cached)]
     if not download:
         raise CorpusError(_missing([*tried, f"{URL}{file.name}: not tried, downloads are off"], folder))
+    import pooch  # noqa: PLC0415 - takes its time, and is needed by downloads alone
+
     try:
         # pooch writes to a temporary file beside the target and moves it there once its hash is right.
         path = pooch.retrieve(
