@@ -6,14 +6,22 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import cupy as cp
 import numpy as np
 
 from timernn import checks
 from timernn.base import ArrayBackend
-from timernn.contract import Array
+from timernn.contract import Array, BackendUnavailable
+
+try:
+    import cupy as cp
+except ImportError as missing:
+    raise BackendUnavailable(
+        f"CuPy can't be imported ({str(missing).strip().splitlines()[0]}): pip install 'timernn[cuda13]', or "
+        f"'timernn[cuda12]' for an older driver"
+    ) from missing
+
 from timernn.cupy_kernels import recurrent, timewise, updates
-from timernn.cupy_kernels.blas import blas
+from timernn.cupy_kernels.blas import blas, library
 from timernn.cupy_kernels.device import properties, require_device
 from timernn.cupy_kernels.host_copies import HostCopies
 from timernn.cupy_kernels.modules import NAMES, elementwise
@@ -33,7 +41,7 @@ class CupyBackend(ArrayBackend):
     strategy: Strategy | None = None
 
     def __init__(self) -> None:
-        require_device(cp)
+        require_device(cp, {"cuBLAS": library, "NVRTC": cp.cuda.nvrtc.getVersion})
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._integers = HostCopies()
 

@@ -27,24 +27,25 @@ class CublasError(RuntimeError):
 
 
 @functools.lru_cache(maxsize=1)
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
+    """Return the cuBLAS that CuPy uses, with the types of what is called here."""
     from cuda.pathfinder import load_nvidia_dynamic_lib  # noqa: PLC0415 - comes with CuPy, and takes its time
 
-    library = ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
+    found = ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
     for name, real in (("cublasSgemm_v2", ctypes.c_float), ("cublasDgemm_v2", ctypes.c_double)):
         scalar = ctypes.POINTER(real)
-        getattr(library, name).argtypes = [
+        getattr(found, name).argtypes = [
             _Pointer, _Int, _Int, _Int, _Int, _Int, scalar, _Pointer, _Int, _Pointer, _Int, scalar, _Pointer, _Int,
         ]  # fmt: skip
-    library.cublasCreate_v2.argtypes = [ctypes.POINTER(_Pointer)]
-    library.cublasSetStream_v2.argtypes = [_Pointer, _Pointer]
-    library.cublasSetWorkspace_v2.argtypes = [_Pointer, _Pointer, ctypes.c_size_t]
-    library.cublasSetMathMode.argtypes = [_Pointer, _Int]
-    return library
+    found.cublasCreate_v2.argtypes = [ctypes.POINTER(_Pointer)]
+    found.cublasSetStream_v2.argtypes = [_Pointer, _Pointer]
+    found.cublasSetWorkspace_v2.argtypes = [_Pointer, _Pointer, ctypes.c_size_t]
+    found.cublasSetMathMode.argtypes = [_Pointer, _Int]
+    return found
 
 
 def _call(name: str, *arguments: Any) -> None:
-    status = getattr(_library(), name)(*arguments)
+    status = getattr(library(), name)(*arguments)
     if status != _SUCCESS:
         raise CublasError(f"{name} answered status {status}")
 
@@ -64,8 +65,7 @@ class Blas:
         _call("cublasSetMathMode", self._handle, _TF32_MATH if tf32 else _DEFAULT_MATH)
         self._workspace = cp.cuda.alloc(_WORKSPACE_BYTES)
         self._stream: int | None = None
-        library = _library()
-        self._gemm = {"float32": library.cublasSgemm_v2, "float64": library.cublasDgemm_v2}
+        self._gemm = {"float32": library().cublasSgemm_v2, "float64": library().cublasDgemm_v2}
         self._scalars = {
             dtype: {value: ctypes.byref(real(value)) for value in (0.0, 1.0)}
             for dtype, real in (("float32", ctypes.c_float), ("float64", ctypes.c_double))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from timernn.contract import BackendUnavailable
@@ -11,13 +12,15 @@ from timernn.cupy_kernels.planning import Device
 OLDEST_CAPABILITY = 70
 
 
-def require_device(cupy: Any) -> None:
+def require_device(cupy: Any, libraries: Mapping[str, Callable[[], Any]]) -> None:
     """Raise `BackendUnavailable` with the reason if CuPy has no device that can run the kernels.
 
     Parameters
     ----------
     cupy : module
         CuPy, imported.
+    libraries : mapping
+        What loads each library of CUDA that is needed, by the library's name.
     """
     runtime = cupy.cuda.runtime
     try:
@@ -32,6 +35,15 @@ def require_device(cupy: Any) -> None:
             f"the GPU is too old: its compute capability is {capability // 10}.{capability % 10}, "
             f"{OLDEST_CAPABILITY // 10}.{OLDEST_CAPABILITY % 10} (Volta, 2017) is needed at least"
         )
+    for library, load in libraries.items():
+        try:
+            load()
+        except Exception as error:  # of a kind that has changed from one release of CuPy to the next
+            first = str(error).strip().splitlines() or [type(error).__name__]
+            raise BackendUnavailable(
+                f"there is a GPU, but CUDA's library {library} can't be loaded ({first[0]}): install CuPy with its "
+                f"extra [ctk], as 'timernn[cuda13]' does, or the CUDA toolkit"
+            ) from error
 
 
 def _reason(error: str) -> str:

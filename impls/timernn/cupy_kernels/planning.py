@@ -111,11 +111,11 @@ VARIANTS: dict[str, list[Variant]] = {
         *_with_rows(1, 2, 4, lanes=32, weights=8, columns=4, threads=512),
         *_with_rows(1, 2, 4, lanes=32, weights=16, columns=4, threads=512),
         *_with_rows(1, 2, 4, lanes=32, weights=24, columns=4, threads=384),
-        *_with_rows(1, 2, lanes=32, weights=48, columns=2, threads=384),
+        *_with_rows(1, lanes=32, weights=48, columns=2, threads=384),
     ],
     "float64": [
         *_with_rows(1, 2, lanes=16, weights=4, columns=4, threads=256, alone=True),
-        *_with_rows(1, 2, lanes=16, weights=8, columns=4, threads=512, alone=True),
+        *_with_rows(1, lanes=16, weights=8, columns=4, threads=512, alone=True),
         *_with_rows(1, 2, lanes=32, weights=8, columns=4, threads=512),
         *_with_rows(1, 2, 4, lanes=32, weights=16, columns=2, threads=512),
         *_with_rows(1, 2, 4, lanes=32, weights=24, columns=2, threads=384),
