@@ -13,13 +13,16 @@ import time
 from pathlib import Path
 
 from implementations import IMPLEMENTATIONS
+from rehearsal import REHEARSAL
 
-from timernn_suite.speed.shapes import BLOCKS, STEPS, Block
+from timernn_suite.speed.shapes import BLOCKS, STEPS, Block, Step
 
-ROUNDS = 30
+ROUNDS = 3 if REHEARSAL else 30
 #: One round lasts about so many milliseconds.
-MILLISECONDS = 2.0
+MILLISECONDS = 0.0 if REHEARSAL else 2.0
 WARM_UP_CALLS = 5
+#: In a rehearsal without a GPU the workers run as this process does.
+EXECUTOR = ("-m", "cuda_on_host") if "cuda_on_host" in sys.modules else ()
 #: Seconds after which no further shape is begun: what is measured by then is kept.
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[1] != "--worker" else 600.0
 
@@ -73,7 +76,7 @@ class Worker:
     """One implementation in a process of its own."""
 
     def __init__(self, name):
-        command = [sys.executable, __file__, "--worker", name]
+        command = [sys.executable, *EXECUTOR, __file__, "--worker", name]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -111,7 +114,7 @@ def main():
     begun, results = time.monotonic(), {}
     workers = {name: Worker(name) for name in IMPLEMENTATIONS}
     for dtype in ("float32", "float64"):
-        for shape in (*BLOCKS, *STEPS):
+        for shape in (Block("toy", 2, 3, 5, 7), Step("toy model", 2, 3, 7, 11)) if REHEARSAL else (*BLOCKS, *STEPS):
             if time.monotonic() - begun > SECONDS:
                 print(f"{shape.name} {dtype}: no time left", flush=True)
                 continue

@@ -21,6 +21,13 @@ from timernn import __version__
 
 #: Which of a processor's abilities decide what kernels run on it.
 VECTOR_FLAGS = ("sse4_2", "avx", "fma", "avx2", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
+#: Array libraries, and the distributions that bring them.
+_PACKAGES = {
+    "numba": ("numba",),
+    "cupy": ("cupy", "cupy-cuda13x", "cupy-cuda12x"),
+    "torch": ("torch",),
+    "jax": ("jax",),
+}
 #: What a kind of machine is.
 _HARDWARE = ("processor", "flags", "cores", "governor", "system")
 #: Unless all of these are the same, two speeds say nothing of each other.
@@ -58,7 +65,7 @@ def environment() -> dict[str, Any]:
         "timernn": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "packages": {name: _version(name) for name in ("numba", "cupy", "torch", "jax")},
+        "packages": {name: _version(*found) for name, found in _PACKAGES.items()},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _of_processor("model name") or platform.processor(),
         "flags": [flag for flag in VECTOR_FLAGS if flag in _flags()],
@@ -89,11 +96,13 @@ def without_folder(text: str) -> str:
     return Path(text).name if Path(text).is_absolute() else text
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+def _version(*distributions: str) -> str | None:
+    for distribution in distributions:
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def _of_processor(key: str) -> str | None:
