@@ -171,34 +171,41 @@ block_forward(const real* __restrict__ z,       // (N, T, H): x Wx
     }
     __syncthreads();
 
-    const long long origin = (long long)share.first_row * T * H + share.column;
-    real ahead = share.finishes && share.row < share.rows ? z[origin + (long long)share.row * T * H] : real(0);
+    // Where this thread's first row lies at t = 0, and how far apart those are that it finishes; added up as it goes,
+    // for products of 64 bits would take longer than the sums.
+    const long long n = share.first_row + share.row, apart = (long long)ROWS * T * H;
+    const long long apart_joined = (long long)ROWS * T * joined_width;
+    long long at_first = n * T * H + share.column, at_joined = (n * T + 1) * joined_width + h_at + share.column;
+    real ahead = share.finishes && share.row < share.rows ? z[at_first] : real(0);
     for (int t = 0; t < T; ++t) {
+        long long at = at_first, beside = at_joined;
         for (int first = 0; first < rows; first += ROWS) {
             const int row = first + share.row;
             const bool writes = share.finishes && row < share.rows;
             const real input = ahead;
-            {   // read what the next round needs while this one computes
-                const bool last = first + ROWS >= rows;
-                const int row_after = (last ? 0 : first + ROWS) + share.row, t_after = last ? t + 1 : t;
-                if (share.finishes && row_after < share.rows && t_after < T) {
-                    ahead = z[origin + ((long long)row_after * T + t_after) * H];
-                }
+            // Read what the next round needs while this one computes.
+            if (first + ROWS < rows) {
+                if (share.finishes && row + ROWS < share.rows) ahead = z[at + apart];
+            } else if (share.finishes && share.row < share.rows && t + 1 < T) {
+                ahead = z[at_first + H];
             }
             const real sum = product(weights, current + first * WIDTH, share.lane);
             if (writes) {
                 const real h = tanh(sum + input + bias);
-                const long long n = share.first_row + row, at = (n * T + t) * H + share.column;
                 __stcg(states + at, h);
                 hs[at] = h;
                 if (t + 1 < T) {
-                    joined[(n * T + t + 1) * joined_width + h_at + share.column] = h;
+                    joined[beside] = h;
                 } else {
-                    last[n * H + share.column] = h;
+                    last[(n + first) * H + share.column] = h;
                 }
                 if (ALONE) next[row * WIDTH + share.column] = h;
             }
+            at += apart;
+            beside += apart_joined;
         }
+        at_first += H;
+        at_joined += joined_width;
         if (t + 1 == T) break;
         if (ALONE) {
             __syncthreads();
@@ -233,39 +240,39 @@ block_backward(const real* __restrict__ dhs,     // (N, T, H)
     for (int at = threadIdx.x; at < (ALONE ? 2 : 1) * rows * WIDTH; at += blockDim.x) current[at] = real(0);
     __syncthreads();
 
-    const long long origin = (long long)share.first_row * T * H + share.column;
+    const long long n = share.first_row + share.row, apart = (long long)ROWS * T * H;  // as in block_forward
+    long long at_first = (n * T + T - 1) * H + share.column;
     real gradient_ahead = real(0), state_ahead = real(0);
     if (share.finishes && share.row < share.rows) {
-        const long long at = origin + ((long long)share.row * T + T - 1) * H;
-        gradient_ahead = dhs[at];
-        state_ahead = states[at];
+        gradient_ahead = dhs[at_first];
+        state_ahead = states[at_first];
     }
     for (int t = T - 1; t >= -1; --t) {
+        long long at = at_first;
         for (int first = 0; first < rows; first += ROWS) {
             const int row = first + share.row;
             const bool writes = share.finishes && row < share.rows;
             const real gradient = gradient_ahead, h = state_ahead;
-            {   // read what the next round needs while this one computes
-                const bool last = first + ROWS >= rows;
-                const int row_after = (last ? 0 : first + ROWS) + share.row, t_after = last ? t - 1 : t;
-                if (share.finishes && row_after < share.rows && t_after >= 0) {
-                    const long long at = origin + ((long long)row_after * T + t_after) * H;
-                    gradient_ahead = dhs[at];
-                    state_ahead = states[at];
-                }
+            // Read what the next round needs while this one computes.
+            const bool more_rows = first + ROWS < rows;
+            if (share.finishes && (more_rows ? row + ROWS < share.rows : share.row < share.rows && t > 0)) {
+                const long long after = more_rows ? at + apart : at_first - H;
+                gradient_ahead = dhs[after];
+                state_ahead = states[after];
             }
             const real dh = product(weights, current + first * WIDTH, share.lane);
             if (writes) {
-                const long long n = share.first_row + row;
                 if (t < 0) {
-                    dh_prev[n * H + share.column] = dh;
+                    dh_prev[(n + first) * H + share.column] = dh;
                 } else {
                     const real dz = (gradient + dh) * (real(1) - h * h);
-                    __stcg(dzs + (n * T + t) * H + share.column, dz);
+                    __stcg(dzs + at, dz);
                     if (ALONE) next[row * WIDTH + share.column] = dz;
                 }
             }
+            at += apart;
         }
+        at_first -= H;
         if (t < 0) break;
         if (ALONE) {
             __syncthreads();
