@@ -147,7 +147,8 @@ def main():
         f"===== {log.stem}\n{log.read_text(encoding='utf-8', errors='replace')[-20000:]}"
         for log in sorted(work.glob("*.log"))
     )
-    (out / "log.txt").write_text("\n".join(logs), encoding="utf-8")
+    here = f"{Path(__file__).resolve().parents[2]}/"  # where the source lies is nobody's business
+    (out / "log.txt").write_text("\n".join(logs).replace(here, ""), encoding="utf-8")
     try:
         picture(record, out / "gpu.png")
     except ImportError as missing:

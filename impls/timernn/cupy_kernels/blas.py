@@ -11,6 +11,9 @@ import ctypes
 import functools
 import os
 import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cupy as cp
@@ -38,6 +41,7 @@ def library() -> ctypes.CDLL:
             _Pointer, _Int, _Int, _Int, _Int, _Int, scalar, _Pointer, _Int, _Pointer, _Int, scalar, _Pointer, _Int,
         ]  # fmt: skip
     found.cublasCreate_v2.argtypes = [ctypes.POINTER(_Pointer)]
+    found.cublasDestroy_v2.argtypes = [_Pointer]
     found.cublasSetStream_v2.argtypes = [_Pointer, _Pointer]
     found.cublasSetWorkspace_v2.argtypes = [_Pointer, _Pointer, ctypes.c_size_t]
     found.cublasSetMathMode.argtypes = [_Pointer, _Int]
@@ -63,6 +67,7 @@ class Blas:
         # True float32: what CuPy itself goes by, the variable CUPY_TF32, asks for TensorFloat-32 instead.
         tf32 = os.environ.get("CUPY_TF32") == "1"
         _call("cublasSetMathMode", self._handle, _TF32_MATH if tf32 else _DEFAULT_MATH)
+        weakref.finalize(self, library().cublasDestroy_v2, self._handle).atexit = False
         self._workspace = cp.cuda.alloc(_WORKSPACE_BYTES)
         self._stream: int | None = None
         self._gemm = {"float32": library().cublasSgemm_v2, "float64": library().cublasDgemm_v2}
@@ -77,6 +82,18 @@ class Blas:
             # Setting a stream takes the workspace away again.
             _call("cublasSetWorkspace_v2", self._handle, self._workspace.ptr, _WORKSPACE_BYTES)
             self._stream = stream
+
+    @contextmanager
+    def recording(self) -> Iterator[Any]:
+        """Give products a workspace of their own meanwhile: a graph that is recorded has to keep it alive.
+
+        Nobody else may use it: graphs are replayed by any thread, on any stream.
+        """
+        kept, self._workspace, self._stream = self._workspace, cp.cuda.alloc(_WORKSPACE_BYTES), None
+        try:
+            yield self._workspace
+        finally:
+            self._workspace, self._stream = kept, None
 
     def gemm(
         self,

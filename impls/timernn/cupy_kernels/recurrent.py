@@ -159,9 +159,12 @@ def _steps_backward(dzs: Array, states: Array, Wh: Array) -> None:
 
 @dataclass
 class _Recorded:
+    """A graph, when there is one, and what has to live as long as it: it goes on reading and writing there."""
+
     key: tuple[Any, ...]
+    arrays: tuple[Array, ...]
     graph: Any = None
-    arrays: tuple[Array, ...] = ()  # alive as long as the graph that reads them
+    workspace: Any = None
 
 
 @dataclass
@@ -179,20 +182,24 @@ class Graphs:
         key = (cp.cuda.runtime.getDevice(), *((array.data.ptr, array.shape, array.dtype.name) for array in arrays))
         found = self.recorded.get(direction)
         if found is None or found.key != key:
-            self.recorded[direction] = _Recorded(key, None, arrays)
+            self.recorded[direction] = _Recorded(key, arrays)
             loop()
             return
+        current = cp.cuda.get_current_stream()
+        if current.ptr and current.is_capturing():
+            loop()  # becomes part of what somebody else records: a graph can't be launched into another
+            return
         if found.graph is None:
-            # Other threads may go on allocating meanwhile.
             stream = cp.cuda.Stream(non_blocking=True)
-            with stream:
+            with blas().recording() as found.workspace, stream:
+                # Other threads may go on allocating meanwhile.
                 stream.begin_capture(cp.cuda.runtime.streamCaptureModeThreadLocal)
                 try:
                     loop()
                 finally:
                     graph = stream.end_capture()
             found.graph = graph
-        found.graph.launch(cp.cuda.get_current_stream())
+        found.graph.launch(current)
 
 
 def _graphs(workspace: Workspace) -> Graphs:
