@@ -84,7 +84,9 @@ def test_a_warning_about_nan_is_no_failure_even_where_warnings_are_errors(write_
     write_backend("plain_backend", SUBCLASS)
     done = run_suite("plain_backend:PlainBackend", "-k", "test_numerics", "-W", "error")
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^=+ [1-9]\d* passed, \d+ deselected in ", done.stdout, re.MULTILINE), done.stdout
+    # Whether NumPy warns of a NaN in a product depends on the kernel that BLAS takes.
+    passed = r"^=+ [1-9]\d* passed, \d+ deselected(, \d+ warnings?)? in "
+    assert re.search(passed, done.stdout, re.MULTILINE), done.stdout
 
 
 def test_what_the_conversion_does_not_take_is_refused_by_the_arguments_name(write_backend, monkeypatch, tmp_path):
