@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from timernn import load_backend
-from timernn_suite.lm.optim import SGD, Adam, Plateau
+from timernn_suite.lm.optim import SGD, Adam
 from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.schedules import Plateau, cosine
 
 IDS, LABELS = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[2, 3, 4], [5, 6, 1]])
 
@@ -74,3 +75,45 @@ def test_once_begun_cutting_goes_on_if_so_asked():
 
 def test_a_factor_of_one_keeps_the_rate():
     assert rates(Plateau(1.0), [100, 200, 300]) == [1, 1, 1]
+
+
+def test_half_a_cosine_begins_at_the_rate_and_ends_at_nothing():
+    assert cosine(0.4, 0, 10) == 0.4
+    assert cosine(0.4, 5, 10) == pytest.approx(0.2)
+    assert cosine(0.4, 10, 10) == pytest.approx(0.0)
+
+
+def test_momentum_goes_on_in_the_last_direction():
+    plain, moving = model_with_gradients(), model_with_gradients()
+    for model, optimiser in ((plain, SGD(0.1)), (moving, SGD(0.1, momentum=0.5))):
+        for _ in range(2):  # the same gradients twice
+            optimiser.update(model)
+    start = model_with_gradients().to_weights()
+    for name, value in moving.to_weights().items():
+        # One step of g and one of 1.5 g, against two of g.
+        expected = start[name] + 1.25 * (plain.to_weights()[name] - start[name])
+        np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("optimiser", [SGD, Adam])
+def test_weight_decay_shrinks_matrices_and_leaves_biases(optimiser):
+    with_decay, without = model_with_gradients(), model_with_gradients()
+    optimiser(0.1, weight_decay=0.5).update(with_decay)
+    optimiser(0.1).update(without)
+    start = model_with_gradients().to_weights()
+    for name, value in with_decay.to_weights().items():
+        taken = 0.1 * 0.5 * start[name] if value.ndim > 1 else 0
+        np.testing.assert_allclose(value, without.to_weights()[name] - taken, rtol=1e-12, atol=1e-15)
+
+
+def test_momentum_goes_on_after_a_restore():
+    one, other = model_with_gradients(), model_with_gradients()
+    first, second = SGD(0.1, momentum=0.5), SGD(0.1, momentum=0.5)
+    first.update(one)
+    second.update(other)
+    third = SGD(0.1, momentum=0.5)
+    third.restore(other, {name: value.copy() for name, value in second.state(other).items()})
+    first.update(one)
+    third.update(other)
+    for name, value in one.to_weights().items():
+        np.testing.assert_array_equal(other.to_weights()[name], value)

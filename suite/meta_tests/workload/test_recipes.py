@@ -38,7 +38,7 @@ def test_a_recipe_of_ones_own_is_named_after_its_file(write_text):
         ("max_norm = -1.0", "max_norm must be 0 or more, got -1.0"),
         ("optimiser = 'adamw'", "optimiser must be one of sgd, adam, got 'adamw'"),
         ("dtype = 'float16'", "dtype must be one of float32, float64, got 'float16'"),
-        ("validate = false\ndecay = 0.5", "validate must be true for decay and patience to work, got False"),
+        ("validate = false\ndecay = 0.5", "validate must be true for decay, patience and average to work, got False"),
         ("epochs = ", "not TOML"),
     ],
 )

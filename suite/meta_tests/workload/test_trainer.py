@@ -15,6 +15,7 @@ from timernn_suite.corpus.markov import MarkovSource
 from timernn_suite.lm import checkpoint as checkpoints
 from timernn_suite.lm.batching import Batches
 from timernn_suite.lm.checkpoint import CheckpointError
+from timernn_suite.lm.perplexity import evaluate
 from timernn_suite.lm.recipes import Recipe
 from timernn_suite.lm.rnnlm import initial_weights
 from timernn_suite.lm.trained import load_trained
@@ -31,6 +32,12 @@ ADAM = Recipe(
     max_norm=0.5, decay=0.5, dtype="float32",
 )  # fmt: skip
 SGD = dataclasses.replace(ADAM, optimiser="sgd", learning_rate=1.0, max_norm=0.0)
+DROPPING = dataclasses.replace(
+    ADAM, embedding_size=8, layers=2, skip=True, tied=True, embedding_dropout=0.2, layer_dropout=0.3,
+    output_dropout=0.2, recurrent_dropout=0.3, weight_decay=0.1, decay=1.0, schedule="cosine",
+)  # fmt: skip
+#: With a rate at which the validation perplexity rises at once, so that averaging begins.
+AVERAGING = dataclasses.replace(SGD, momentum=0.9, learning_rate=0.5, max_norm=1.0, decay=1.0, average=True)
 
 
 @pytest.fixture
@@ -76,7 +83,9 @@ def test_every_loss_of_a_run_is_the_oracles(backend):
 
 # An epoch has 34 iterations: in the first, at its end, just after it, in the last.
 @pytest.mark.parametrize("stop", [1, 17, 34, 35, 101])
-@pytest.mark.parametrize("recipe", [ADAM, SGD], ids=["adam", "sgd"])
+@pytest.mark.parametrize(
+    "recipe", [ADAM, SGD, DROPPING, AVERAGING], ids=["adam", "sgd", "dropout and cosine", "momentum and average"]
+)
 def test_a_resumed_run_has_the_bits_of_an_unbroken_one(backend, tmp_path, recipe, stop):
     whole = trained(backend, recipe)
     first = Trainer(backend, recipe, CORPUS, folder=tmp_path, should_stop=stopping_after(stop))
@@ -88,6 +97,23 @@ def test_a_resumed_run_has_the_bits_of_an_unbroken_one(backend, tmp_path, recipe
     np.testing.assert_array_equal(first.model.state, whole.model.state, strict=True)
     assert without_times(first.progress.history) == without_times(whole.progress.history)
     assert first.optimiser.learning_rate == whole.optimiser.learning_rate
+    assert first.average.steps == whole.average.steps
+
+
+def test_averaging_begins_when_the_validation_perplexity_stops_falling(backend, tmp_path):
+    run = trained(backend, AVERAGING, tmp_path)
+    perplexities = [record["valid_perplexity"] for record in run.progress.history]
+    begun = next(epoch for epoch in range(1, 3) if perplexities[epoch] >= min(perplexities[:epoch]))
+    assert run.average.steps == 34 * (3 - begun - 1) > 0
+    last, _ = checkpoints.load(tmp_path / "last.npz")
+    scored = evaluate(load_trained(tmp_path / "last.npz", backend).model, CORPUS.valid, SOURCE.vocabulary.eos_id)
+    assert scored.perplexity == perplexities[-1]  # of the mean, not of the last weights
+    assert not np.array_equal(last.group("weights")["Wh"], last.group("average")["mean2"])
+
+
+def test_the_rate_of_a_cosine_falls_to_nearly_nothing(backend):
+    rates = [record["learning_rate"] for record in trained(backend, DROPPING).progress.history]
+    assert ADAM.learning_rate > rates[0] > rates[1] > rates[2] > 0
 
 
 def test_a_stop_is_obeyed_within_an_iteration_and_keeps_a_checkpoint(backend, tmp_path):

@@ -27,6 +27,8 @@ GROUPS = {
     "test_optimisers.py": "Clipping, SGD, Adam",
     "test_generated.py": "Generated cases",
     "test_language_model.py": "Language model and perplexity",
+    "test_model_options.py": "Language model: tied weights, dropout, stacks",
+    "test_model_gradients.py": "Language model: gradients with every option",
 }
 #: Every outcome that there is; those that don't count against a backend come first.
 OUTCOMES = (

@@ -9,6 +9,7 @@ from typing import Any
 from timernn.contract import Backend
 from timernn_suite.corpus import Vocabulary
 from timernn_suite.lm import checkpoint as checkpoints
+from timernn_suite.lm.optim import Average
 from timernn_suite.lm.recipes import Recipe, recipe_from
 from timernn_suite.lm.rnnlm import Rnnlm
 
@@ -46,9 +47,8 @@ def load_trained(path: Path, backend: Backend) -> Trained:
     best = path / checkpoints.BEST
     saved, _ = checkpoints.load(best if best.exists() else path)
     about = saved.about
-    return Trained(
-        Rnnlm(backend, saved.group("weights")),
-        Vocabulary(tuple(about["vocabulary"])),
-        recipe_from(dict(about["recipe"])),
-        dict(about["corpus"]),
-    )
+    recipe = recipe_from(dict(about["recipe"]))
+    model = Rnnlm(backend, saved.group("weights"), recipe.options)
+    average = Average()
+    average.restore(model, saved.group("average"))
+    return Trained(average.of(model), Vocabulary(tuple(about["vocabulary"])), recipe, dict(about["corpus"]))

@@ -16,10 +16,11 @@ from timernn_suite.corpus import Corpus
 from timernn_suite.lm import checkpoint as checkpoints
 from timernn_suite.lm.batching import Batches
 from timernn_suite.lm.checkpoint import Checkpoint, CheckpointError
-from timernn_suite.lm.optim import SGD, Adam, Optimiser, Plateau
+from timernn_suite.lm.optim import SGD, Adam, Average, Optimiser
 from timernn_suite.lm.perplexity import evaluate, perplexity_of
 from timernn_suite.lm.recipes import Recipe, recipe_from
 from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.schedules import Plateau, cosine
 
 #: Losses are read from the device so many iterations at a time, because reading one waits for it.
 _READ_EVERY = 20
@@ -103,9 +104,21 @@ class Trainer:
         self.vocabulary_size = int(ids.max()) + 1 if recipe.train_tokens else len(corpus.vocabulary)
         self.batches = Batches(ids, recipe.batch_size, recipe.time_size)
         sizes = (self.vocabulary_size, recipe.embedding_size, recipe.hidden_size)
-        weights = initial_weights(*sizes, seed=recipe.seed, dtype=recipe.dtype, scheme=recipe.initialisation)
-        self.model = Rnnlm(backend, weights)
-        self.optimiser: Optimiser = (SGD if recipe.optimiser == "sgd" else Adam)(recipe.learning_rate)
+        weights = initial_weights(
+            *sizes,
+            seed=recipe.seed,
+            dtype=recipe.dtype,
+            scheme=recipe.initialisation,
+            gain=recipe.recurrent_gain,
+            options=recipe.options,
+        )
+        self.model = Rnnlm(backend, weights, recipe.options, seed=recipe.seed)
+        self.optimiser: Optimiser = (
+            SGD(recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+            if recipe.optimiser == "sgd"
+            else Adam(recipe.learning_rate, weight_decay=recipe.weight_decay)
+        )
+        self.average = Average()
         self.schedule = Plateau(recipe.decay, keep_cutting=recipe.keep_decaying)
         self.progress = Progress()
 
@@ -192,10 +205,16 @@ class Trainer:
     def step(self) -> tuple[Array, Array | None]:
         """Train on the next block of every stream; return its loss and the gradient's norm (None without clipping)."""
         ids, labels = self.batches.at(self.progress.time_index)
+        if self.recipe.schedule == "cosine":
+            done = self.progress.time_index // self.batches.time_size
+            steps = self.recipe.epochs * self.batches.iterations_per_epoch
+            self.optimiser.learning_rate = cosine(self.recipe.learning_rate, done, steps)
         self.progress.time_index += self.batches.time_size
         loss = self.model.forward(ids, labels)
         self.model.backward()
         norm = self.optimiser.update(self.model, self.recipe.max_norm or None)
+        if self.average.steps or (self.recipe.average and self.progress.epochs_since_best > 0):
+            self.average.update(self.model)
         return loss, norm
 
     def _read(self, pending: list[tuple[Array, Array | None]]) -> None:
@@ -242,7 +261,7 @@ class Trainer:
     def _validate(self) -> float:
         epoch = self.progress.epochs_done
         evaluation = evaluate(
-            self.model,
+            self.average.of(self.model),
             self.corpus.valid,
             self.corpus.vocabulary.eos_id,
             progress=lambda done, total: self.observer.validating(epoch, done, total),
@@ -255,6 +274,7 @@ class Trainer:
         if self.folder is None:
             return
         arrays: dict[str, Any] = {f"weights/{name}": value for name, value in self.model.to_weights().items()}
+        arrays |= {f"average/{name}": value for name, value in self.average.state(self.model).items()}
         arrays |= {f"optimiser/{name}": value for name, value in self.optimiser.state(self.model).items()}
         if self.model.state is not None:
             arrays["h"] = self.model.state
@@ -265,13 +285,17 @@ class Trainer:
             "corpus": self.corpus.describe(),
             "learning_rate": self.optimiser.learning_rate,
             "schedule": {"best": self.schedule.best, "cut": self.schedule.cut},
+            "masks": self.model.masks.state,
             "progress": vars(self.progress),
         }
         checkpoints.save(self.folder, Checkpoint(arrays, about), best=best)
 
     def _restore(self, saved: Checkpoint) -> None:
-        self.model = Rnnlm(self.backend, saved.group("weights"))
+        self.model = Rnnlm(self.backend, saved.group("weights"), self.recipe.options, seed=self.recipe.seed)
         self.model.state = saved.arrays.get("h")
+        if "masks" in saved.about:  # which checkpoints have had since there has been dropout
+            self.model.masks.state = saved.about["masks"]
+        self.average.restore(self.model, saved.group("average"))
         self.optimiser.restore(self.model, saved.group("optimiser"))
         self.optimiser.learning_rate = saved.about["learning_rate"]
         self.schedule.best, self.schedule.cut = saved.about["schedule"]["best"], saved.about["schedule"]["cut"]
