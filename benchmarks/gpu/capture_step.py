@@ -11,8 +11,9 @@ from ceilings import seconds_a_call
 from rehearsal import REHEARSAL
 
 from timernn.cupy_backend import CupyGraphBackend, CupyPersistentBackend, CupyStepwiseBackend
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 
 N, T, H, V = (2, 3, 8, 20) if REHEARSAL else (20, 35, 100, 10_000)
 

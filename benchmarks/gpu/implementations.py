@@ -56,8 +56,9 @@ def our_block(backend, N, T, D, H, dtype):
 
 
 def our_step(backend, N, T, H, V, dtype):
+    from timernn_suite.lm.initial import initial_weights  # noqa: PLC0415
     from timernn_suite.lm.optim import SGD  # noqa: PLC0415
-    from timernn_suite.lm.rnnlm import Rnnlm, initial_weights  # noqa: PLC0415
+    from timernn_suite.lm.rnnlm import Rnnlm  # noqa: PLC0415
 
     model, optimiser = Rnnlm(backend, initial_weights(V, H, H, seed=0, dtype=dtype)), SGD(0.1)
     turn = itertools.cycle(token_ids(N, T, V))

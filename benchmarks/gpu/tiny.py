@@ -6,8 +6,9 @@ All strategies, kernels whose blocks are alone and such as wait for each other, 
 import numpy as np
 
 from timernn.cupy_backend import CupyGraphBackend, CupyPersistentBackend, CupyStepwiseBackend
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD, Adam
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 
 
 def main():

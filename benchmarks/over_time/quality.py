@@ -11,7 +11,12 @@ from timernn_suite.corpus import load_corpus
 from timernn_suite.lm.batching import Batches
 from timernn_suite.lm.optim import Adam
 from timernn_suite.lm.perplexity import evaluate
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
+
+try:
+    from timernn_suite.lm.initial import initial_weights
+except ImportError:  # a commit from before it had a module of its own
+    from timernn_suite.lm.rnnlm import initial_weights
 
 from .common import BACKENDS, SPECS, backend_for
 

@@ -32,13 +32,13 @@ from timernn.layers import Workspace
 class CupyBackend(ArrayBackend):
     """CuPy on its current device.
 
-    ``strategy`` is how a block of steps is run wherever that is possible; None takes the fastest for each shape. The
+    ``_strategy`` is how a block of steps is run wherever that is possible; None takes the fastest for each shape. The
     subclasses below fix it, so that each way can be judged and timed by itself.
     """
 
     name = "cupy"
     xp = cp
-    strategy: Strategy | None = None
+    _strategy: Strategy | None = None
 
     def __init__(self) -> None:
         require_device(cp, {"cuBLAS": library, "NVRTC": cp.cuda.nvrtc.getVersion})
@@ -92,7 +92,7 @@ class CupyBackend(ArrayBackend):
             "memory_bytes": int(runtime.memGetInfo()[1]),
             "cuda_driver": runtime.driverGetVersion(),
             "cuda_runtime": runtime.runtimeGetVersion(),
-            "strategy": self.strategy or "by shape",
+            "strategy": self._strategy or "by shape",
         }
 
     def check_labels(self, argument: str, ids: Array, *, size: int, ignored: int | None = None) -> None:
@@ -143,7 +143,7 @@ class CupyBackend(ArrayBackend):
         self, xs: Array, h_prev: Array, *, Wx: Array, Wh: Array, b: Array, workspace: Workspace
     ) -> tuple[Array, Any]:
         """Return ``(hs, cache)``; see `timernn.cupy_kernels.recurrent`."""
-        plan = self.plan(xs.shape[0], xs.shape[1], Wh.shape[0], NAMES[xs.dtype])
+        plan = self._plan(xs.shape[0], xs.shape[1], Wh.shape[0], NAMES[xs.dtype])
         xs, h_prev, Wx, Wh, b = _contiguous(xs, h_prev, Wx, Wh, b)
         return recurrent.forward(plan, xs, h_prev, Wx, Wh, b, workspace)
 
@@ -157,17 +157,17 @@ class CupyBackend(ArrayBackend):
     ) -> tuple[Array, Array, Array, Array, Array]:
         """Return ``(dxs, dh_prev, dWx, dWh, db)``."""
         N, T, H = dhs.shape
-        plan = self.plan(N, T, H, NAMES[dhs.dtype])
+        plan = self._plan(N, T, H, NAMES[dhs.dtype])
         dhs, Wx, Wh = _contiguous(dhs, Wx, Wh)
         return recurrent.backward(plan, dhs, cache, Wx, Wh, workspace)
 
-    def plan(self, N: int, T: int, H: int, dtype: str) -> Plan:
+    def _plan(self, N: int, T: int, H: int, dtype: str) -> Plan:
         """Return how a block of this shape is run on the current device."""
         device = cp.cuda.runtime.getDevice()
         key = (N, T, H, dtype, device)
         found = self._plans.get(key)
         if found is None:
-            found = self._plans[key] = plan_block(N, T, H, dtype, _device(device), self.strategy)
+            found = self._plans[key] = plan_block(N, T, H, dtype, _device(device), self._strategy)
         return found
 
     # -- kernels of the time layers ----------------------------------------------------------------
@@ -253,21 +253,21 @@ class CupyStepwiseBackend(CupyBackend):
     """CuPy with cuBLAS step by step, whatever the shape."""
 
     name = "cupy-stepwise"
-    strategy = "stepwise"
+    _strategy = "stepwise"
 
 
 class CupyGraphBackend(CupyBackend):
     """CuPy with the loop over time replayed as a graph, whatever the shape."""
 
     name = "cupy-graph"
-    strategy = "graph"
+    _strategy = "graph"
 
 
 class CupyPersistentBackend(CupyBackend):
     """CuPy with one kernel for all steps wherever it fits, and a graph where it doesn't."""
 
     name = "cupy-persistent"
-    strategy = "persistent"
+    _strategy = "persistent"
 
 
 @functools.cache

@@ -9,8 +9,9 @@ from planned import KINDS
 
 from cuda_on_host import CaptureError
 from timernn_suite.conformance.support.harness import assert_same_bits
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 
 WARM, REPLAYED = 2, 3
 

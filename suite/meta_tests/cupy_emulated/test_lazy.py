@@ -13,8 +13,9 @@ from cuda_on_host.streams import LEGACY, timeline
 from timernn.cupy_backend import CupyBackend
 from timernn.cupy_kernels.planning import Plan
 from timernn_suite.conformance.support.harness import assert_same_bits
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD, Adam
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 
 PLANS = {"stepwise": Plan("stepwise"), "graph": Plan("graph"), "alone": ALONE, "shared out": SHARED_OUT}
 

@@ -14,8 +14,9 @@ from cuda_on_host import Record, ledger
 from timernn.cupy_backend import CupyBackend, CupyGraphBackend, CupyPersistentBackend, CupyStepwiseBackend
 from timernn.cupy_kernels.planning import VARIANTS
 from timernn_suite.conformance.support.cases import Sizes, draw
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD, Adam
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 
 N, T, D, H, V = 3, 4, 5, 7, 23
 PARAMETERS, CLIPPED = 6, 0.5

@@ -13,8 +13,9 @@ from timernn.cupy_kernels.planning import VARIANTS, Plan
 from timernn_suite.conformance.support import answers
 from timernn_suite.conformance.support.cases import Sizes
 from timernn_suite.conformance.support.harness import Subject
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD, Adam
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 
 #: Rows for three rounds of four in the first of two groups, and not for all of them in the second.
 SIZES = Sizes(N=19, T=4, D=3, H=27, V=2)

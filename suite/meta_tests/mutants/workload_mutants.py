@@ -15,7 +15,8 @@ import numpy as np
 
 from timernn import registry
 from timernn.contract import BackendUnavailable
-from timernn_suite.lm import checkpoint, perplexity, rnnlm, trainer
+from timernn_suite import files
+from timernn_suite.lm import checkpoint, initial, perplexity, trainer
 from timernn_suite.lm.batching import Batches
 from timernn_suite.lm.optim import SGD, Adam
 from timernn_suite.lm.perplexity import Evaluation
@@ -207,20 +208,20 @@ def state_reset_at_every_block() -> None:
 )
 def first_weights_scaled() -> None:
     """The first input weights are a thousandth too large."""
-    right = rnnlm.initial_weights
+    right = initial.initial_weights
 
     def wrong(*sizes, **options):
         drawn = right(*sizes, **options)
         return drawn | {"Wx": drawn["Wx"] * drawn["Wx"].dtype.type(1.001)}
 
-    rnnlm.initial_weights = trainer.initial_weights = wrong
+    initial.initial_weights = trainer.initial_weights = wrong
 
 
 @fault("test_optim.py::test_sgd_moves_every_parameter_against_its_gradient")
 def learning_rate_ignored() -> None:
     """SGD always takes steps of 1."""
     right = SGD.__init__
-    SGD.__init__ = lambda self, learning_rate: right(self, 1.0)
+    SGD.__init__ = lambda self, learning_rate, **options: right(self, 1.0, **options)
 
 
 # -- checkpoints -----------------------------------------------------------------------------------
@@ -261,18 +262,18 @@ def damage_not_looked_for() -> None:
     checkpoint._sha256 = lambda array: "0" * 64
 
 
-@fault("test_checkpoint.py::test_a_full_disk_loses_nothing_and_leaves_nothing_half_written")
+@fault("test_checkpoint.py::test_what_the_disk_refuses_loses_nothing_and_leaves_nothing_half_written")
 def half_written_file_left_behind() -> None:
     """What could not be written whole stays in the folder."""
 
     def wrong(path, data):
-        beside = path.with_name(path.name + ".partial")
+        beside = path.with_name(path.name + files.PARTIAL)
         with beside.open("wb") as file:
             file.write(data)
             os.fsync(file.fileno())
         return beside
 
-    checkpoint._write_beside = wrong
+    checkpoint.write_beside = wrong
 
 
 # -- backends --------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from timernn import load_backend
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD, Adam
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 from timernn_suite.lm.schedules import Plateau, cosine
 
 IDS, LABELS = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[2, 3, 4], [5, 6, 1]])

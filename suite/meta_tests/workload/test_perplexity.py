@@ -13,6 +13,7 @@ import pytest
 from timernn import load_backend
 from timernn_suite.corpus import load_corpus
 from timernn_suite.corpus.markov import MarkovSource
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.perplexity import (
     BOOK_10X35,
     PTB_C1,
@@ -22,7 +23,7 @@ from timernn_suite.lm.perplexity import (
     nll_of_scores,
     perplexity_of,
 )
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 
 
 def model(V=11, dtype="float32", scale=8.0):

@@ -7,7 +7,8 @@ import pytest
 
 from timernn import load_backend
 from timernn.contract import ShapeError
-from timernn_suite.lm.rnnlm import WEIGHT_NAMES, Rnnlm, initial_weights
+from timernn_suite.lm.initial import initial_weights
+from timernn_suite.lm.rnnlm import WEIGHT_NAMES, Rnnlm
 
 V, D, H = 7, 3, 5
 

@@ -9,8 +9,9 @@ import pytest
 
 from timernn import load_backend
 from timernn_suite.corpus import Vocabulary
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.perplexity import evaluate
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 from timernn_suite.lm.scoring import ScoringError, score
 
 WORDS = ("<unk>", "you", "say", "goodbye", "<eos>", "and", "i", "hello")

@@ -15,9 +15,9 @@ from timernn_suite.corpus.markov import MarkovSource
 from timernn_suite.lm import checkpoint as checkpoints
 from timernn_suite.lm.batching import Batches
 from timernn_suite.lm.checkpoint import CheckpointError
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.perplexity import evaluate
 from timernn_suite.lm.recipes import Recipe
-from timernn_suite.lm.rnnlm import initial_weights
 from timernn_suite.lm.trained import load_trained
 from timernn_suite.lm.trainer import Observer, Trainer, TrainingDiverged, TrainingError
 

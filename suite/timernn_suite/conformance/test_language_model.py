@@ -14,10 +14,11 @@ from timernn_suite.conformance.support.tolerance import LIMIT, Expected
 from timernn_suite.corpus import Corpus, CorpusError, load_corpus
 from timernn_suite.corpus.markov import MarkovSource
 from timernn_suite.lm.batching import Batches
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD
 from timernn_suite.lm.perplexity import evaluate
 from timernn_suite.lm.recipes import Recipe, load_recipe
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 from timernn_suite.lm.trainer import Trainer
 
 V, D, H, N, T = 23, 5, 7, 3, 4

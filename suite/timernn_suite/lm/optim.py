@@ -7,8 +7,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from timernn.contract import Array
+from timernn.contract import Array, Backend, Layer
 from timernn_suite.lm.rnnlm import Rnnlm
+
+
+class Trainable(Protocol):
+    """What an optimiser asks of a model: whose arrays its parameters are, and where they lie."""
+
+    backend: Backend
+
+    def parameters(self) -> list[tuple[Layer, int]]:
+        """Return each parameter's place, as a layer and an index into its ``params`` and ``grads``."""
 
 
 class Optimiser(Protocol):
@@ -16,24 +25,24 @@ class Optimiser(Protocol):
 
     learning_rate: float
 
-    def update(self, model: Rnnlm, max_norm: float | None = None) -> Array | None:
+    def update(self, model: Trainable, max_norm: float | None = None) -> Array | None:
         """Take one step; clip by the global norm ``max_norm`` first. Return the norm before clipping, None without."""
 
-    def state(self, model: Rnnlm) -> dict[str, NDArray[Any]]:
+    def state(self, model: Trainable) -> dict[str, NDArray[Any]]:
         """Return what a checkpoint must hold, as NumPy arrays."""
 
-    def restore(self, model: Rnnlm, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, model: Trainable, state: dict[str, NDArray[Any]]) -> None:
         """Take up again from what `state` returned."""
 
 
-def _gradients(model: Rnnlm, max_norm: float | None) -> tuple[list[Array], Array | None]:
+def _gradients(model: Trainable, max_norm: float | None) -> tuple[list[Array], Array | None]:
     gradients = [layer.grads[index] for layer, index in model.parameters()]
     if max_norm is None:
         return gradients, None
     return model.backend.clip_gradients(gradients, max_norm)
 
 
-def _decay(model: Rnnlm, share: float) -> None:
+def _decay(model: Trainable, share: float) -> None:
     """Take ``share`` of every weight matrix away from it; biases, which are few and of no scale of their own, stay."""
     for layer, index in model.parameters():
         weight = layer.params[index]
@@ -59,7 +68,7 @@ class SGD:
         self.learning_rate, self.momentum, self.weight_decay = learning_rate, momentum, weight_decay
         self._velocities: list[Array] = []
 
-    def update(self, model: Rnnlm, max_norm: float | None = None) -> Array | None:
+    def update(self, model: Trainable, max_norm: float | None = None) -> Array | None:
         """Take one step; see `Optimiser`."""
         gradients, norm = _gradients(model, max_norm)
         _decay(model, self.learning_rate * self.weight_decay)
@@ -77,11 +86,11 @@ class SGD:
             )
         return norm
 
-    def state(self, model: Rnnlm) -> dict[str, NDArray[Any]]:
+    def state(self, model: Trainable) -> dict[str, NDArray[Any]]:
         """Return the velocities; nothing without momentum."""
         return {f"v{place}": np.array(model.backend.to_numpy(v)) for place, v in enumerate(self._velocities)}
 
-    def restore(self, model: Rnnlm, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, model: Trainable, state: dict[str, NDArray[Any]]) -> None:
         """Take up the velocities."""
         self._velocities = [model.backend.asarray(state[f"v{place}"]) for place in range(len(state))]
 
@@ -115,7 +124,7 @@ class Adam:
         self.step = 0
         self._moments: list[tuple[Array, Array]] = []
 
-    def update(self, model: Rnnlm, max_norm: float | None = None) -> Array | None:
+    def update(self, model: Trainable, max_norm: float | None = None) -> Array | None:
         """Take one step; see `Optimiser`."""
         gradients, norm = _gradients(model, max_norm)
         _decay(model, self.learning_rate * self.weight_decay)
@@ -138,7 +147,7 @@ class Adam:
             self._moments[place] = (m, v)
         return norm
 
-    def state(self, model: Rnnlm) -> dict[str, NDArray[Any]]:
+    def state(self, model: Trainable) -> dict[str, NDArray[Any]]:
         """Return the moments and the number of steps."""
         arrays = {"step": np.array(self.step)}
         for place, (m, v) in enumerate(self._moments):
@@ -146,7 +155,7 @@ class Adam:
             arrays[f"v{place}"] = np.array(model.backend.to_numpy(v))
         return arrays
 
-    def restore(self, model: Rnnlm, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, model: Trainable, state: dict[str, NDArray[Any]]) -> None:
         """Take up the moments and the number of steps."""
         self.step = int(state["step"])
         places = range(len(model.parameters()) if "m0" in state else 0)
@@ -155,7 +164,7 @@ class Adam:
         ]
 
 
-def _zeros_like(model: Rnnlm, place: tuple[Any, int]) -> Array:
+def _zeros_like(model: Trainable, place: tuple[Any, int]) -> Array:
     layer, index = place
     return model.backend.asarray(np.zeros_like(model.backend.to_numpy(layer.params[index])))
 

@@ -107,15 +107,15 @@ def nll_of_scores(scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.flo
     return nll
 
 
-def evaluate_predictor(
+def token_losses(
     predict: Predictor,
     ids: NDArray[Any],
     eos_id: int,
     *,
     time_size: int = 256,
     progress: Progress = lambda done, total: None,
-) -> Evaluation:
-    """Return the perplexity of ``ids`` by ``ptb-c1`` under anything that predicts: a model, or a source itself.
+) -> tuple[NDArray[np.float64], str]:
+    """Return the loss (n,) in nats of each token of ``ids`` by ``ptb-c1``, and the element type of the scores.
 
     Parameters
     ----------
@@ -148,7 +148,34 @@ def evaluate_predictor(
         dtype = str(scores.dtype)
         pieces.append(nll_of_scores(scores, targets))
         progress(min(start + time_size, len(ids)), len(ids))
-    return Evaluation(PTB_C1, len(ids), math.fsum(np.concatenate(pieces)), dtype)
+    return np.concatenate(pieces), dtype
+
+
+def evaluate_predictor(
+    predict: Predictor,
+    ids: NDArray[Any],
+    eos_id: int,
+    *,
+    time_size: int = 256,
+    progress: Progress = lambda done, total: None,
+) -> Evaluation:
+    """Return the perplexity of ``ids`` by ``ptb-c1`` under anything that predicts: a model, or a source itself.
+
+    The parameters are those of `token_losses`.
+    """
+    nll, dtype = token_losses(predict, ids, eos_id, time_size=time_size, progress=progress)
+    return Evaluation(PTB_C1, len(ids), math.fsum(nll), dtype)
+
+
+def predictor_of(model: Rnnlm) -> Predictor:
+    """Return what predicts as the model does, from the beginning of a text; the model's own state stays as it is."""
+    twin = model.for_evaluation()
+
+    def predict(inputs: NDArray[Any]) -> NDArray[Any]:
+        scores: NDArray[Any] = model.backend.to_numpy(twin.predict(inputs[None, :]))[0]
+        return scores
+
+    return predict
 
 
 def evaluate(
@@ -160,13 +187,7 @@ def evaluate(
     progress: Progress = lambda done, total: None,
 ) -> Evaluation:
     """Return the perplexity of ``ids`` under a model by ``ptb-c1``; the model's own state is left as it was."""
-    twin = model.for_evaluation()
-
-    def predict(inputs: NDArray[Any]) -> NDArray[Any]:
-        scores: NDArray[Any] = model.backend.to_numpy(twin.predict(inputs[None, :]))[0]
-        return scores
-
-    return evaluate_predictor(predict, ids, eos_id, time_size=time_size, progress=progress)
+    return evaluate_predictor(predictor_of(model), ids, eos_id, time_size=time_size, progress=progress)
 
 
 def evaluate_book(model: Rnnlm, ids: NDArray[Any]) -> Evaluation:

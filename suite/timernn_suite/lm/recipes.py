@@ -67,7 +67,7 @@ class Recipe:
     validate : bool
         Whether the validation text is scored after each epoch.
     initialisation : str
-        ``"textbook"``, ``"orthogonal"`` or ``"chapter5"``; see `timernn_suite.lm.rnnlm.initial_weights`.
+        ``"textbook"``, ``"orthogonal"`` or ``"chapter5"``; see `timernn_suite.lm.initial.initial_weights`.
     recurrent_gain : float
         What an orthogonal ``Wh`` is multiplied by.
     dtype : str

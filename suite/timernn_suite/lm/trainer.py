@@ -16,10 +16,11 @@ from timernn_suite.corpus import Corpus
 from timernn_suite.lm import checkpoint as checkpoints
 from timernn_suite.lm.batching import Batches
 from timernn_suite.lm.checkpoint import Checkpoint, CheckpointError
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.optim import SGD, Adam, Average, Optimiser
 from timernn_suite.lm.perplexity import evaluate, perplexity_of
 from timernn_suite.lm.recipes import Recipe, recipe_from
-from timernn_suite.lm.rnnlm import Rnnlm, initial_weights
+from timernn_suite.lm.rnnlm import Rnnlm
 from timernn_suite.lm.schedules import Plateau, cosine
 
 #: Losses are read from the device so many iterations at a time, because reading one waits for it.
@@ -98,8 +99,10 @@ class Trainer:
         self.should_stop = should_stop
         if recipe.dtype not in backend.dtypes:
             raise TrainingError(f"recipe {recipe.name}: dtype {recipe.dtype} is not one of {backend.name}'s")
-        if folder is not None and (folder / checkpoints.LAST).exists():
-            raise TrainingError(f"{folder}: holds a run already; go on with it by --resume, or name another folder")
+        if folder is not None:
+            if any((folder / name).exists() for name in (checkpoints.LAST, checkpoints.PREVIOUS)):
+                raise TrainingError(f"{folder}: holds a run already; go on with it by --resume, or name another folder")
+            folder.mkdir(parents=True, exist_ok=True)
         ids = corpus.train[: recipe.train_tokens or None]
         self.vocabulary_size = int(ids.max()) + 1 if recipe.train_tokens else len(corpus.vocabulary)
         self.batches = Batches(ids, recipe.batch_size, recipe.time_size)

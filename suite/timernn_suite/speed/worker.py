@@ -59,8 +59,9 @@ def backend_block(spec: str, N: int, T: int, D: int, H: int, dtype: str) -> Time
 def backend_step(spec: str, N: int, T: int, H: int, V: int, dtype: str) -> Timed:
     """Return one training step of the language model with SGD."""
     from timernn.registry import load_backend  # noqa: PLC0415 - see above
+    from timernn_suite.lm.initial import initial_weights  # noqa: PLC0415
     from timernn_suite.lm.optim import SGD  # noqa: PLC0415
-    from timernn_suite.lm.rnnlm import Rnnlm, initial_weights  # noqa: PLC0415
+    from timernn_suite.lm.rnnlm import Rnnlm  # noqa: PLC0415
 
     backend = load_backend(spec)
     model = Rnnlm(backend, initial_weights(V, H, H, seed=0, dtype=dtype))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timernn_suite.lm.initial import initial_weights
 from timernn_suite.lm.options import Options
-from timernn_suite.lm.rnnlm import initial_weights
 
 #: Words, units of embedding and recurrent layers, streams, times.
 V, H, N, T = 11, 6, 3, 5
