@@ -12,6 +12,8 @@ import time
 import numpy as np
 import pytest
 
+from timernn_suite.lm.interrupt import seconds_of
+
 posix_only = pytest.mark.skipif(os.name != "posix", reason="another process can be sent SIGINT on POSIX only")
 
 
@@ -69,9 +71,67 @@ def test_an_interrupted_run_keeps_a_checkpoint_and_goes_on(interrupted, in_work,
     assert epochs == list(range(1, goal + 1))
 
 
-def test_a_time_limit_stops_with_exit_code_0_and_says_how_to_go_on(in_work, tmp_path):
-    done = in_work("train", "-r", "endless.toml", "-o", tmp_path / "run", "--time-limit", "0.2", "--json")
-    assert done.returncode == 0, done.stderr
+def test_a_time_limit_stops_as_an_interrupt_does_and_says_how_to_go_on(in_work, tmp_path):
+    done = in_work("train", "-r", "endless.toml", "-o", tmp_path / "run", "--time-limit", "0.2s", "--json")
+    assert done.returncode == 130, done.stderr
     assert json.loads(done.stdout)["finished"] is False
-    assert "--resume" in done.stderr
-    assert (tmp_path / "run" / "last.npz").exists()
+    go_on = f"the time limit has passed; go on with: timernn train --resume --out {tmp_path / 'run'}"
+    assert go_on in done.stderr
+    done_before = position(tmp_path / "run")
+    # Counted anew by each command; it may pass during the start, and one iteration is done all the same.
+    assert in_work("train", "--resume", "-o", tmp_path / "run", "--time-limit", "0.2s").returncode == 130
+    assert position(tmp_path / "run") > done_before > 0
+
+
+def position(folder):
+    """Return how far in the text the last checkpoint is."""
+    with np.load(folder / "last.npz") as file:
+        return json.loads(file["about"].tobytes())["progress"]["time_index"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [("90", 5400), ("90m", 5400), ("1h30m", 5400), ("1.5h", 5400), ("45s", 45), ("1h1m1s", 3661), ("0.5", 30)],
+)
+def test_a_duration_is_minutes_or_has_its_units(duration, seconds):
+    assert seconds_of(duration) == seconds
+
+
+@pytest.mark.parametrize("duration", ["", "0", "0s", "-5", "m", "5d", "1m1h", "1:30", "nan", "1e3"])
+def test_what_is_no_duration_is_refused_with_examples(inside, duration):
+    with pytest.raises(ValueError, match="must be minutes, such as 90, or a time such as 90m, 1h30m or 45s"):
+        seconds_of(duration)
+    done = inside("train", f"--time-limit={duration}")
+    assert done.returncode == 2
+    assert "--time-limit" in done.stderr
+    assert not done.stdout
+
+
+def test_checkpoints_within_an_epoch_change_no_bit_and_leave_the_run_to_go_on(in_work, run_folder, tmp_path):
+    done = in_work("train", "-r", "tiny.toml", "-o", tmp_path / "run", "--checkpoint-every", "0.000001s")
+    assert done.returncode == 0, done.stderr
+    with np.load(run_folder / "last.npz") as want, np.load(tmp_path / "run" / "last.npz") as found:
+        assert found.files == want.files
+        for name in set(want.files) - {"about"}:
+            np.testing.assert_array_equal(found[name], want[name], err_msg=name, strict=True)
+    # The one before the last is of the last iteration but one, not of the epoch before.
+    with np.load(tmp_path / "run" / "previous.npz") as previous:
+        progress = json.loads(previous["about"].tobytes())["progress"]
+    assert progress["epochs_done"] == 1
+    assert len(progress["epoch_losses"]) > 1
+
+
+def test_the_curve_is_there_after_every_epoch_and_not_only_at_the_end(begun, work, tmp_path):
+    process = begun("train", "-r", work / "endless.toml", "--corpus", work / "own.txt", "-o", "run")
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run" / "curve.csv").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.communicate()
+    lines = (tmp_path / "run" / "curve.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == list(range(1, len(lines) + 1))
+    assert lines

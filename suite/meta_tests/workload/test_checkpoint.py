@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,17 +103,35 @@ def test_nothing_pickled_is_ever_loaded(tmp_path):
         checkpoints.load(tmp_path)
 
 
-def test_a_full_disk_loses_nothing_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_what_the_disk_refuses_loses_nothing_and_leaves_nothing_half_written(tmp_path, monkeypatch, number):
     checkpoints.save(tmp_path, made(1.0))
 
-    def full(_handle):
-        raise OSError(28, "No space left on device")
+    def refuse(_handle):
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match=r"No space left on device.*what was saved before is untouched"):
-        checkpoints.save(tmp_path, made(2.0))
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(CheckpointError, match=rf"{os.strerror(number)}; what was saved before is untouched"):
+        checkpoints.save(tmp_path, made(2.0), best=True)
     assert [path.name for path in tmp_path.iterdir()] == ["last.npz"]
     assert checkpoints.load(tmp_path)[0].about["value"] == 1.0
+
+
+def test_a_file_system_without_links_keeps_the_one_before_too(tmp_path, monkeypatch):
+    def refuse(_self, _target):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    for value in (1.0, 2.0, 3.0):
+        checkpoints.save(tmp_path, made(value))
+    values = {path.name: checkpoints.load(path)[0].about["value"] for path in tmp_path.iterdir()}
+    assert values == {"last.npz": 3.0, "previous.npz": 2.0}
+
+
+def test_a_folder_that_is_gone_is_said_to_be_and_not_made_anew(tmp_path):
+    with pytest.raises(CheckpointError, match="the folder is gone"):
+        checkpoints.save(tmp_path / "gone", made())
+    assert not (tmp_path / "gone").exists()
 
 
 def test_a_folder_that_is_a_file_is_reported(tmp_path):

@@ -31,3 +31,12 @@ def test_the_picture_is_a_png_that_is_not_blank(tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
     pixels = imread(path)
     assert 0.005 < (pixels[..., :3].min(axis=2) < 0.9).mean() < 0.5
+
+
+def test_an_older_runs_lines_stay_when_newer_ones_know_more(tmp_path):
+    curves.write_tables(tmp_path, [{"epoch": 1}, {"epoch": 2, "gradient_norm": 0.5}])
+    with (tmp_path / "curve.csv").open() as file:
+        assert list(csv.DictReader(file)) == [
+            {"epoch": "1", "gradient_norm": ""},
+            {"epoch": "2", "gradient_norm": "0.5"},
+        ]

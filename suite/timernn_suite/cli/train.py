@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +20,11 @@ from timernn_suite.cli.options import BackendName, CorpusName, Data, Json
 from timernn_suite.cli.progress import TrainingProgress
 from timernn_suite.corpus import Corpus, load_corpus
 from timernn_suite.corpus.markov import MarkovSource
-from timernn_suite.files import replace_text
+from timernn_suite.files import remove_partial, replace_text
 from timernn_suite.lm import checkpoint as checkpoints
 from timernn_suite.lm import curves
-from timernn_suite.lm.interrupt import StopRequest
+from timernn_suite.lm.interrupt import Due, StopRequest, seconds_of
+from timernn_suite.lm.lock import LockedError, only_process_in
 from timernn_suite.lm.perplexity import evaluate
 from timernn_suite.lm.recipes import Recipe, load_recipe, recipe_names
 from timernn_suite.lm.rnnlm import Rnnlm
@@ -30,6 +33,17 @@ from timernn_suite.provenance import command_line, environment, without_folder
 
 NAME = "train"
 INTERRUPTED = 130
+MANIFEST = "manifest.json"
+#: What a run writes; the folder may hold other things.
+FILES = (*checkpoints.FILES, *curves.FILES, MANIFEST)
+
+
+def duration(text: str) -> float:
+    """Parse an option's value; return seconds."""
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def command(
@@ -52,19 +66,44 @@ def command(
     seed: Annotated[int | None, typer.Option(help="Of the first weights, instead of the recipe's.")] = None,
     epochs: Annotated[int | None, typer.Option(help="At most so many, instead of the recipe's.")] = None,
     time_limit: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Stop cleanly after so long; go on later with --resume.")
+        float | None,
+        typer.Option(
+            metavar="DURATION",
+            parser=duration,
+            help="Stop cleanly after so long and go on later with --resume: minutes, such as 90, or 90m, 1h30m, 45s. "
+            "Counted from this command's start.",
+            show_default=False,
+        ),
     ] = None,
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(
+            metavar="DURATION",
+            parser=duration,
+            help="Write a checkpoint within an epoch too, each time so long after the last: what a kill costs.",
+        ),
+    ] = "10m",  # type: ignore[assignment]  # typer parses the default as it does what is typed
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Train the language model: progress, learning curve, checkpoints, test perplexity.
 
-    Ctrl-C stops cleanly and keeps a checkpoint; --resume goes on as if nothing had happened.
+    Ctrl-C or the time limit stops it cleanly, with a checkpoint and exit code 130.
+    After that, a crash or a power cut, --resume goes on as if nothing had happened.
     """
+    stop, due = StopRequest(time_limit), Due(checkpoint_every)
     engine = load_backend(backend)
     before = environment()  # of the source that is run, not of what it may have become meanwhile
-    progress = TrainingProgress()
-    with StopRequest(time_limit) as stop:
+
+    def after_epoch() -> None:
+        due.restart()
+        with written_into(folder):
+            curves.write_tables(folder, trainer.progress.history)
+
+    progress = TrainingProgress(after_epoch)
+    hooks: dict[str, Any] = {"observer": progress, "should_stop": lambda: stop() or due()}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(stop)
         if resume:
             if out is None:
                 raise TrainingError("--resume: name the run's folder with --out")
@@ -72,26 +111,64 @@ def command(
                 if value is not None:
                     raise TrainingError(f"--resume: a run keeps the {option[2:]} it was begun with; leave {option} out")
             folder = out
-            trainer = Trainer.resume(
-                engine, lambda saved: corpus_of(saved, data), folder, observer=progress, should_stop=stop, epochs=epochs
-            )
+            if folder.is_dir():
+                alone_in(folder, stack, progress)
+            trainer = Trainer.resume(engine, lambda saved: corpus_of(saved, data), folder, epochs=epochs, **hooks)
         else:
             wanted = load_recipe(recipe or "markov").overridden(seed=seed, epochs=epochs, corpus=corpus)
             text = corpus_of(wanted, data)
-            folder = out if out is not None else fresh_folder(f"{wanted.name}-{engine.name.replace(':', '.')}")
-            trainer = Trainer(engine, wanted, text, folder=folder, observer=progress, should_stop=stop)
+            with written_into(out or Path("runs")):
+                folder = out or fresh_folder(f"{wanted.name}-{engine.name.replace(':', '.')}")
+                folder.mkdir(parents=True, exist_ok=True)
+            alone_in(folder, stack, progress)
+            trainer = Trainer(engine, wanted, text, folder=folder, **hooks)
+        progress.expect(trainer.recipe.epochs, trainer.batches.batch_size * trainer.batches.time_size)
         errors.print(f"training {escape(trainer.recipe.name)} on {escape(engine.name)} into {escape(str(folder))}")
         started = time.monotonic()
+        due.restart()
         with progress:
-            finished = trainer.run()
+            # A trainer that pauses writes a checkpoint, so a pause is how one is had within an epoch.
+            while not (finished := trainer.run()) and not stop():
+                due.restart()
         record = finish(trainer, folder, time.monotonic() - started, before)
     if as_json:
         print_json(record)
     else:
         show(record, folder)
     if not finished:
-        errors.print(f"stopped early; go on with: timernn train --resume --out {escape(str(folder))}", soft_wrap=True)
-        raise typer.Exit(INTERRUPTED if stop.interrupted else 0)
+        why = "interrupted" if stop.interrupted else "the time limit has passed"
+        errors.print(f"{why}; go on with: timernn train --resume --out {escape(str(folder))}", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED)
+
+
+def alone_in(folder: Path, stack: contextlib.ExitStack, progress: TrainingProgress) -> None:
+    """Keep other runs out of a folder until the stack ends, and clear away what a killed one had begun to write."""
+    try:
+        with written_into(folder):
+            warning = stack.enter_context(only_process_in(folder))
+            remove_partial(folder / name for name in FILES)
+    except LockedError as error:
+        raise TrainingError(str(error)) from None
+    if warning is not None:
+        progress.warning(warning)
+
+
+@contextlib.contextmanager
+def written_into(folder: Path) -> Iterator[None]:
+    """Report what the system says against writing in a sentence.
+
+    Raises
+    ------
+    TrainingError
+        For every error of the system within.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"{error.filename or folder}: can't be written: {error.strerror or error}; checkpoints that were saved "
+            f"before are untouched. Make room or permit writing, then go on with --resume"
+        ) from error
 
 
 def corpus_of(recipe: Recipe, data: Path | None) -> Corpus:
@@ -124,12 +201,6 @@ def finish(trainer: Trainer, folder: Path, seconds: float, made_in: dict[str, An
         for split in ("valid", "test"):
             record[split] = evaluate(model, getattr(corpus, split), corpus.vocabulary.eos_id).as_record()
     bound = known_bound(corpus)
-    curves.write_tables(folder, history)
-    if history:
-        bounds = {} if bound is None else {"the source's own probabilities": bound}
-        curves.plot(
-            folder / "curve.png", {backend.name: history}, title=f"{recipe.name}, {backend.name}", bounds=bounds
-        )
     manifest = {
         "command": command_line(),
         "recipe": recipe.as_record() | {"corpus": without_folder(recipe.corpus)},
@@ -138,7 +209,13 @@ def finish(trainer: Trainer, folder: Path, seconds: float, made_in: dict[str, An
         "backend": backend.describe(),
         "environment": made_in,
     }
-    replace_text(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    with written_into(folder):
+        curves.write_tables(folder, history)
+        if history:
+            bounds = {} if bound is None else {"the source's own probabilities": bound}
+            title = f"{recipe.name}, {backend.name}"
+            curves.plot(folder / curves.PICTURE, {backend.name: history}, title=title, bounds=bounds)
+        replace_text(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return record
 
 

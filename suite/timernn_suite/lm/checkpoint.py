@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from timernn_suite.files import PARTIAL, sync_folder, write_beside
+
 FORMAT = 1
-LAST, PREVIOUS, BEST = "last.npz", "previous.npz", "best.npz"
+FILES = LAST, PREVIOUS, BEST = "last.npz", "previous.npz", "best.npz"
 
 
 class CheckpointError(ValueError):
@@ -48,7 +49,14 @@ class Checkpoint:
 def save(folder: Path, checkpoint: Checkpoint, *, best: bool = False) -> None:
     """Write ``last.npz``, keeping the one before as ``previous.npz``, and ``best.npz`` too if ``best``.
 
-    Each file appears whole or not at all: it is written beside, forced to the disk, and moved into place.
+    Each file appears whole or not at all. Once there is a ``last.npz`` there is one at every moment, and ``best.npz``
+    is never older than what it says of the best: a process may be killed anywhere in here.
+
+    Parameters
+    ----------
+    folder : Path
+        Must be there: one that is gone in the middle of a run was moved or unmounted, and a new one in its place
+        would be on another disk.
 
     Raises
     ------
@@ -56,20 +64,52 @@ def save(folder: Path, checkpoint: Checkpoint, *, best: bool = False) -> None:
         If the folder can't be written to or the disk is full; what was there before is still there.
     """
     data = _encode(checkpoint)
+    # The best first: killed between the two, a run goes on from the older last one, and finds this best again.
+    targets = [folder / BEST, folder / LAST] if best else [folder / LAST]
+    written: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = _write_beside(folder / LAST, data)
-        if (folder / LAST).exists():
-            (folder / LAST).replace(folder / PREVIOUS)
-        written.replace(folder / LAST)
-        if best:
-            _write_beside(folder / BEST, data).replace(folder / BEST)
-        _sync_folder(folder)
+        for path in targets:  # all are on the disk before the first takes its place
+            written.append(write_beside(path, data))
+        _keep_as_previous(folder)
+        for beside, path in zip(written, targets, strict=True):
+            beside.replace(path)
+        sync_folder(folder)
     except OSError as error:
-        raise CheckpointError(
-            f"{folder}: the checkpoint can't be written: {error.strerror or error}; "
-            f"what was saved before is untouched. Make room or permit writing, then go on with --resume"
-        ) from error
+        with contextlib.suppress(OSError):
+            for beside in written:
+                beside.unlink(missing_ok=True)
+        raise CheckpointError(_cannot_write(folder, error)) from error
+
+
+def _keep_as_previous(folder: Path) -> None:
+    """Give the last checkpoint the name ``previous.npz`` as well, if it is sound."""
+    last, previous = folder / LAST, folder / PREVIOUS
+    try:
+        _decode(last)
+    except CheckpointError:
+        return  # there is none, or it is damaged and the previous one is the only good one
+    link = previous.with_name(previous.name + PARTIAL)
+    link.unlink(missing_ok=True)
+    try:
+        link.hardlink_to(last)
+    except OSError:
+        last.replace(previous)  # a file system without links: until the next rename there is only the previous one
+    else:
+        link.replace(previous)
+        link.unlink(missing_ok=True)  # POSIX renames nothing, and leaves both, where both are the same file already
+
+
+def _cannot_write(folder: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if not folder.exists():
+        return (
+            f"{folder}: the checkpoint can't be written: the folder is gone ({reason}). Put it back, or mount its "
+            f"disk, then go on with --resume"
+        )
+    return (
+        f"{folder}: the checkpoint can't be written: {reason}; what was saved before is untouched. "
+        f"Make room or permit writing, then go on with --resume"
+    )
 
 
 def load(path: Path) -> tuple[Checkpoint, str | None]:
@@ -133,26 +173,3 @@ def _decode(path: Path) -> Checkpoint:
 def _sha256(array: NDArray[Any]) -> str:
     header = f"{array.dtype.str}{array.shape}".encode()
     return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def _write_beside(path: Path, data: bytes) -> Path:
-    beside = path.with_name(path.name + ".partial")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    return beside
-
-
-def _sync_folder(folder: Path) -> None:
-    """Force the renames to the disk, where the system lets a folder be opened (Windows doesn't)."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -9,20 +9,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from timernn_suite.files import replace_text
+from timernn_suite.files import replace_bytes, replace_text
 
 Record = Mapping[str, Any]
+FILES = LINES, TABLE, PICTURE = "curve.jsonl", "curve.csv", "curve.png"
 
 
 def write_tables(folder: Path, history: Sequence[Record]) -> None:
     """Write ``curve.jsonl`` and ``curve.csv``, one line an epoch; each file is replaced whole, so none is ever half."""
-    replace_text(folder / "curve.jsonl", "".join(json.dumps(record) + "\n" for record in history))
+    replace_text(folder / LINES, "".join(json.dumps(record) + "\n" for record in history))
     text = io.StringIO()
     if history:
-        writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+        columns = dict.fromkeys(key for record in history for key in record)  # a newer version may have added some
+        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-    replace_text(folder / "curve.csv", text.getvalue())
+    replace_text(folder / TABLE, text.getvalue())
 
 
 def plot(path: Path, curves: Mapping[str, Sequence[Record]], *, title: str, bounds: Mapping[str, float]) -> None:
@@ -79,4 +81,6 @@ def plot(path: Path, curves: Mapping[str, Sequence[Record]], *, title: str, boun
     axes.legend(frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=150)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix.removeprefix("."), dpi=150)
+    replace_bytes(path, picture.getvalue())
