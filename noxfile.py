@@ -44,13 +44,18 @@ def install_wheel(session: nox.Session, extras: str = "") -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests, against the built wheel: the conformance suite, the workload, the checker. Arguments go to pytest."""
-    install_wheel(session, "[numba]")
+    install_wheel(session, "[numba,sweep,zstd]")
     session.install(*TEST_TOOLS, "pytest-xdist>=3.6")
     folders = [
         "suite/meta_tests/checker",
         "suite/meta_tests/workload",
         "suite/meta_tests/commands",
         "suite/meta_tests/kernels",
+        "suite/meta_tests/baselines",
+        "suite/meta_tests/big_text",
+        "suite/meta_tests/studies",
+        "suite/meta_tests/sweep",
+        "suite/meta_tests/kills",
     ]
     cases = ["--rnn-cases", "500"]  # generated; false-alarms runs 10,000
     # In as many processes as there are processors; -- -n 0 for one, which a debugger needs.

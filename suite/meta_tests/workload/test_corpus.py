@@ -167,7 +167,8 @@ def test_a_folder_without_its_three_files_is_refused_with_those_that_lack(write_
 
 
 def test_an_unknown_corpus_is_refused_with_what_there_is():
-    with pytest.raises(CorpusError, match="corpus 'shakespeare': neither 'markov' nor 'ptb', nor a file or folder"):
+    known = "neither 'markov' nor 'ptb', nor one that was added, nor a file or folder"
+    with pytest.raises(CorpusError, match=f"corpus 'shakespeare': {known}"):
         load_corpus("shakespeare")
 
 

@@ -76,11 +76,16 @@ def test_a_killed_process_leaves_nothing_that_is_taken_for_an_entry(isolated):
     assert subprocess.run([sys.executable, "-c", script, isolated], env=environment(), check=False).returncode == 7
 
     (leftover,) = entries(isolated)
-    assert leftover.startswith(".tmp-")
+    assert leftover.startswith(".timernn-tmp-")
     assert load_entry(isolated, {"text": "x"}, write).ids["train"].tolist() == TRAIN
     assert leftover in entries(isolated)  # it might be a living process' own
 
-    os.utime(isolated / "ids" / leftover, (time.time() - 2e5,) * 2)
+    folder = isolated / "ids" / leftover
+    os.utime(folder, (time.time() - 2e5,) * 2)
+    load_entry(isolated, {"text": "z"}, write)
+    assert leftover in entries(isolated)  # a long text is written for days: its files are fresh
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (time.time() - 2e5,) * 2)
     load_entry(isolated, {"text": "y"}, write)
     assert leftover not in entries(isolated)
 
@@ -95,7 +100,7 @@ def flip_a_byte(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", ["train.npy", "test.npy", "vocabulary.json", "meta.json"])
+@pytest.mark.parametrize("name", ["train.npy", "test.npy", "vocabulary.json", "manifest.json"])
 @pytest.mark.parametrize("damage", [cut_short, flip_a_byte, os.remove, lambda path: path.write_text("[]")])
 def test_a_damaged_entry_is_made_again(isolated, name, damage):
     load_entry(isolated, {"text": "x"}, write)

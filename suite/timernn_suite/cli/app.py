@@ -10,7 +10,20 @@ from rich.markup import escape
 
 from timernn import BackendUnavailable, ShapeError, UnknownBackend, __version__
 from timernn_suite.check import CheckError, DocumentError
-from timernn_suite.cli import backends, bench, check, data, evaluate, new_backend, run, score, train
+from timernn_suite.cli import (
+    backends,
+    baselines,
+    bench,
+    check,
+    data,
+    evaluate,
+    new_backend,
+    run,
+    score,
+    study,
+    sweep,
+    train,
+)
 from timernn_suite.cli.console import errors
 from timernn_suite.corpus import CorpusError
 from timernn_suite.lm.checkpoint import CheckpointError
@@ -20,6 +33,7 @@ from timernn_suite.lm.trainer import TrainingError
 from timernn_suite.new_backend import SkeletonError
 from timernn_suite.provenance import IncomparableError
 from timernn_suite.speed.against import BenchError
+from timernn_suite.sweep.errors import SweepError
 
 FINE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -36,6 +50,7 @@ EXPECTED_ERRORS = (
     TrainingError,
     SkeletonError,
     BenchError,
+    SweepError,
     IncomparableError,
     ShapeError,
     FileNotFoundError,
@@ -47,13 +62,15 @@ EXPECTED_ERRORS = (
 app = typer.Typer(
     name="timernn",
     help="Judge, train and time recurrent layers on interchangeable backends.\n\n"
-    "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 130 interrupted.",
+    "Exit codes: 0 fine, 1 a check failed, 2 wrong use, 130 stopped early with its work kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, check, bench, new_backend, backends, train, evaluate, score, data):
+for module in (run, check, bench, new_backend, backends, train, sweep, evaluate, score, baselines):
     app.command(name=module.NAME)(module.command)
+app.add_typer(data.app, name=data.NAME)
+app.add_typer(study.app, name=study.NAME)
 
 
 def _version(asked: bool) -> None:

@@ -35,7 +35,7 @@ CorpusName = Annotated[
         "--corpus",
         metavar="NAME",
         help="'markov' (made up, embedded), 'ptb' (Penn Treebank), a text file with a sentence a line, "
-        "or a folder with train.txt, valid.txt, test.txt.",
+        "a folder with train.txt, valid.txt, test.txt, or the name or folder of what 'timernn data add' made.",
         show_default=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""A corpus by name or path: the seeded source, the Penn Treebank, or a user's own text."""
+"""A corpus by name or path: the seeded source, the Penn Treebank, a corpus that was added, or a user's own text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from timernn_suite.corpus import ptb, text
+from timernn_suite.corpus.added import find_added, load_added
 from timernn_suite.corpus.cache import cache_folder
 from timernn_suite.corpus.markov import MarkovSource
 from timernn_suite.corpus.model import SPLITS, Corpus, CorpusError
@@ -32,7 +33,8 @@ def load_corpus(
     Parameters
     ----------
     spec : str or path
-        ``"markov"``: the seeded source, made on the spot. ``"ptb"``: the Penn Treebank. Else a path: of a text
+        ``"markov"``: the seeded source, made on the spot. ``"ptb"``: the Penn Treebank. The name of a corpus that
+        ``timernn data add`` made. Else a path: of a corpus' folder that ``timernn data add --to`` made, of a text
         file with one sentence a line, cut into train, valid and test (80, 10 and 10 % of its lines, in order), or
         of a folder that holds ``train.txt``, ``valid.txt`` and ``test.txt``. A `pathlib.Path` is
         always a path, whatever its name.
@@ -47,8 +49,8 @@ def load_corpus(
     progress : bool
         Whether a download shows a progress bar.
     min_count : int
-        For a path: words that the training text has less often become ``<unk>``. Words of valid and test that the
-        training text doesn't have always do.
+        For the path of a text: words that the training text has less often become ``<unk>``. Words of valid and
+        test that the training text doesn't have always do. A corpus that was added keeps what it was added with.
 
     Returns
     -------
@@ -70,6 +72,9 @@ def load_corpus(
     if spec == "ptb":
         paths = ptb.find_ptb(data, cache, download=download, progress=progress)
         return _from_files("ptb", "Penn Treebank (Mikolov)", paths, folder, min_count=1)
+    added = find_added(spec, cache)
+    if added is not None:
+        return load_added(added)
     path = Path(spec)
     if path.is_dir():
         paths = {split: path / f"{split}.txt" for split in SPLITS}
@@ -81,7 +86,9 @@ def load_corpus(
         name = path.resolve().name
         return _from_files(name, f"text folder {name}", paths, folder, min_count=min_count)
     if not path.exists():
-        raise CorpusError(f"corpus {os.fspath(spec)!r}: neither 'markov' nor 'ptb', nor a file or folder")
+        raise CorpusError(
+            f"corpus {os.fspath(spec)!r}: neither 'markov' nor 'ptb', nor one that was added, nor a file or folder"
+        )
     return _from_one_file(path, folder, min_count=min_count)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from timernn.contract import LabelError
 
 #: A split: token ids in order, 1-D, read-only.
-Ids = NDArray[np.int32]
+Ids = NDArray[np.integer[Any]]
 
 #: The names of the splits, in the order in which everything lists them.
 SPLITS = ("train", "valid", "test")
@@ -120,8 +120,9 @@ class Corpus:
         Where the text came from, for a reader; never a path of this machine.
     vocabulary : Vocabulary
         The types and their ids.
-    train, valid, test : int32 array (tokens,)
-        The splits in order, each sentence closed by ``<eos>``; read-only.
+    train, valid, test : int array (tokens,)
+        The splits in order, each sentence closed by ``<eos>``; read-only. int32, or, in a corpus that was added by
+        ``timernn data add``, uint16 where that is enough, else uint32.
     sha256 : mapping of str to str
         For each split the SHA-256 of its source text's bytes; of its ids as little-endian int32 where there is no text.
     entropy_rate : float or None
