@@ -10,7 +10,17 @@ import typer.main
 from timernn import __version__, backend_names
 from timernn_suite.cli.app import app
 
-COMMANDS = typer.main.get_command(app).commands
+
+def leaves(command, *path):
+    """Yield every command that does something, by its words: ``study truncation`` is one, ``study`` isn't."""
+    for name, below in command.commands.items():
+        inner = list(leaves(below, *path, name)) if hasattr(below, "commands") else []
+        if not inner or below.invoke_without_command:
+            yield " ".join((*path, name)), below
+        yield from inner
+
+
+COMMANDS = dict(leaves(typer.main.get_command(app)))
 FAULTY = """
 from timernn.numpy_backend import NumpyBackend
 
@@ -41,7 +51,7 @@ class Spins(NumpyBackend):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_mentions_every_option(inside, name):
-    done = inside(name, "-h")
+    done = inside(*name.split(), "-h")
     assert done.returncode == 0, done.stderr
     options = [option for parameter in COMMANDS[name].params for option in parameter.opts if option.startswith("--")]
     assert "--json" in options
@@ -52,9 +62,21 @@ def test_help_mentions_every_option(inside, name):
 def test_the_commands_are_listed_with_the_exit_codes(timernn):
     done = timernn("--help")
     assert done.returncode == 0
-    for name in ("run", "check", "new-backend", "backends", "train", "evaluate", "score", "data"):
+    for name in (
+        "run",
+        "check",
+        "new-backend",
+        "backends",
+        "train",
+        "evaluate",
+        "score",
+        "data",
+        "sweep",
+        "baselines",
+        "study",
+    ):
         assert f" {name} " in done.stdout
-    assert "0 fine, 1 a check failed, 2 wrong use, 130 interrupted" in done.stdout
+    assert "0 fine, 1 a check failed, 2 wrong use, 130 stopped early with its work kept" in done.stdout
 
 
 def test_the_version_is_the_packages(timernn):

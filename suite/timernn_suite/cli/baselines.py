@@ -89,7 +89,7 @@ def command(
         return
     table = Table(title="Perplexity", title_justify="left")
     for place, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if place else "left")
+        table.add_column(heading, justify="right" if place else "left", no_wrap=place == 0)
     for row in rows(record):
         table.add_row(*map(escape, row))
     output.print(table)

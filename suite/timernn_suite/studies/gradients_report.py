@@ -18,7 +18,7 @@ def tables(record: Mapping[str, Any]) -> list[Table]:
     """Return what came of the study as tables for the terminal."""
     T = record["settings"]["T"]
     flow = Table(title=f"‖dL/dh(t−j)‖ from one loss at the last step, {record['backend']}, {record['dtype']}")
-    flow.add_column("Wh")
+    flow.add_column("Wh", no_wrap=True)
     for column in (f"small states, j={T}", "a step", "off g^j by", f"real states, j={T}", "a step", "mean tanh′"):
         flow.add_column(column, justify="right")
     for kind, name in (("orthogonal", "g·Q, g="), ("gaussian", "Gaussian, radius ")):
