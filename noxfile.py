@@ -84,6 +84,24 @@ def meta(session: nox.Session) -> None:
 
 
 @nox.session
+def kills(session: nox.Session) -> None:
+    """Kill a training run at 200 random moments; it ends with the bits of an unbroken one. Ten minutes."""
+    install_wheel(session)
+    session.install(*TEST_TOOLS)
+    # `tests` has twenty of them; each is printed with the seed that makes it again.
+    many = {"TIMERNN_KILLS": os.environ.get("TIMERNN_KILLS", "200")}
+    session.run("pytest", "--timeout=3600", "-s", "suite/meta_tests/kills/test_kills.py", *session.posargs, env=many)
+
+
+@nox.session
+def baselines(session: nox.Session) -> None:
+    """Score n-grams and a cache on the Penn Treebank; writes results/lm/baselines. Arguments go to the command."""
+    install_wheel(session, "[numba]")
+    what = session.posargs or ["--only", "uniform", "--only", "unigram", "--only", "kn", "--only", "cache"]
+    session.run("timernn", "baselines", "--corpus", "ptb", "--out", "results/lm/baselines", *what)
+
+
+@nox.session
 def regressions(session: nox.Session) -> None:
     """See in ten tries that a kernel 1.3 times as slow is told from a remark in the source. Four minutes."""
     install_wheel(session)
@@ -125,7 +143,7 @@ def cupy_emulated(session: nox.Session) -> None:
         return
     tests = ROOT / "suite" / "meta_tests"
     session.run(*pytest, str(tests / "cuda_on_host"), env=environment)
-    session.run(*pytest, str(tests / "cupy_emulated"), env=environment)
+    session.run(*pytest, str(tests / "cupy_emulated"), str(tests / "workload" / "test_agreement.py"), env=environment)
     suite = [*pytest, "--pyargs", "timernn_suite.conformance", "--rnn-cases", "60"]
     # Once with every source sent through NVRTC too, CuPy's own and ours, for the oldest architecture and Hopper.
     session.run(*suite, "--rnn-backend", "cupy", "--cuda-nvrtc", "sm_75,sm_90", env=environment)
