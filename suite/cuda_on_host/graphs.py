@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,7 +13,7 @@ from cuda_on_host.ledger import ledger
 if TYPE_CHECKING:
     from cuda_on_host.streams import Operation, Stream
 
-RELAXED = 2
+OF_THIS_THREAD, RELAXED = 1, 2
 
 
 @dataclass(eq=False)
@@ -26,11 +27,13 @@ class Capture:
     joined: dict[Stream, bool] = field(default_factory=dict)
     marked: set[Stream] = field(default_factory=set)
     fault: str | None = None
+    thread: int = field(default_factory=threading.get_ident)
 
     @property
     def relaxed(self) -> bool:
-        """Whether calls that may not be safe (an allocation, say) are allowed meanwhile."""
-        return self.mode == RELAXED
+        """Whether the calling thread may meanwhile make calls that may not be safe, such as an allocation."""
+        elsewhere = self.mode == OF_THIS_THREAD and threading.get_ident() != self.thread
+        return self.mode == RELAXED or elsewhere
 
     def add(self, stream: Stream, operation: Operation) -> None:
         """Record work of a stream that takes part."""

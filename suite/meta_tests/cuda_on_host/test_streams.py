@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 
 import cupy as cp
 import numpy as np
@@ -241,6 +242,21 @@ def test_relaxed_capture_may_allocate(stream):
         address = cp.cuda.runtime.malloc(64)
         stream.end_capture()
     cp.cuda.runtime.free(address)
+
+
+def test_a_capture_of_this_thread_lets_others_allocate_and_not_itself(stream):
+    done: list[int] = []
+    with stream:
+        stream.begin_capture(cp.cuda.runtime.streamCaptureModeThreadLocal)
+        other = threading.Thread(target=lambda: done.append(cp.cuda.runtime.malloc(1000)))
+        other.start()
+        other.join()
+        assert len(done) == 1
+        with pytest.raises(cuda_on_host.CaptureError):
+            cp.cuda.runtime.malloc(1000)
+        with pytest.raises(cuda_on_host.CaptureError):
+            stream.end_capture()
+    cp.cuda.runtime.free(done[0])
 
 
 def test_default_stream_cannot_be_captured():
