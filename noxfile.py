@@ -85,7 +85,7 @@ def meta(session: nox.Session) -> None:
 
 @nox.session
 def kills(session: nox.Session) -> None:
-    """Kill a training run at 200 random moments; it ends with the bits of an unbroken one. Ten minutes."""
+    """Kill a training run at 200 random moments; it ends with the bits of an unbroken one. Four minutes."""
     install_wheel(session)
     session.install(*TEST_TOOLS)
     # `tests` has twenty of them; each is printed with the seed that makes it again.
