@@ -27,7 +27,7 @@ from timernn_suite.lm.interrupt import Due, StopRequest, seconds_of
 from timernn_suite.lm.lock import LockedError, only_process_in
 from timernn_suite.lm.perplexity import evaluate
 from timernn_suite.lm.recipes import Recipe, load_recipe, recipe_names
-from timernn_suite.lm.rnnlm import Rnnlm
+from timernn_suite.lm.trained import load_trained
 from timernn_suite.lm.trainer import Trainer, TrainingError
 from timernn_suite.provenance import command_line, environment, without_folder
 
@@ -196,8 +196,7 @@ def finish(trainer: Trainer, folder: Path, seconds: float, made_in: dict[str, An
         "train_perplexity": history[-1]["train_perplexity"] if history else None,
     }
     if (folder / checkpoints.BEST).exists() and recipe.train_tokens == 0:
-        best, _ = checkpoints.load(folder / checkpoints.BEST)
-        model = Rnnlm(backend, best.group("weights"))
+        model = load_trained(folder / checkpoints.BEST, backend).model
         for split in ("valid", "test"):
             record[split] = evaluate(model, getattr(corpus, split), corpus.vocabulary.eos_id).as_record()
     bound = known_bound(corpus)
