@@ -211,13 +211,31 @@ def test_a_run_without_a_named_folder_never_writes_over_another(in_work, work):
     assert {path.name for path in (work / "runs").glob("tiny-numpy-*")} == {"tiny-numpy-001", "tiny-numpy-002"}
 
 
+EVERY_OPTION = """
+embedding_size = 8
+hidden_size = 8
+batch_size = 2
+time_size = 5
+epochs = 2
+layers = 2
+skip = true
+tied = true
+embedding_dropout = 0.2
+layer_dropout = 0.2
+output_dropout = 0.2
+recurrent_dropout = 0.2
+optimiser = "sgd"
+learning_rate = 0.1
+momentum = 0.5
+weight_decay = 0.1
+average = true
+initialisation = "orthogonal"
+"""
+
+
 def test_a_model_with_every_option_is_trained_scored_and_evaluated(in_work, work, tmp_path):
     recipe = tmp_path / "options.toml"
-    recipe.write_text(
-        f'corpus = "{work / "own.txt"}"\nembedding_size = 8\nhidden_size = 8\nbatch_size = 2\n'
-        "time_size = 5\nepochs = 2\nlayers = 2\nskip = true\ntied = true\nembedding_dropout = 0.2\noutput_dropout = 0.2\n"
-        'recurrent_dropout = 0.2\noptimiser = "sgd"\nlearning_rate = 0.1\nmomentum = 0.5\naverage = true\ninitialisation = "orthogonal"\n'
-    )
+    recipe.write_text(f"corpus = {json.dumps(str(work / 'own.txt'))}\n" + EVERY_OPTION, encoding="utf-8")
     trained = in_work("train", "--recipe", recipe, "--out", tmp_path / "run", "--json")
     assert trained.returncode == 0, trained.stderr
     evaluated = in_work("evaluate", tmp_path / "run", "--json")
