@@ -9,7 +9,7 @@ from typing import Any
 import cupy as cp
 import numpy as np
 
-from timernn.cupy_kernels.planning import ITEMSIZE, Variant
+from timernn.cupy_kernels.planning import ITEMSIZE, Plan, Variant
 
 REAL = {"float32": "float", "float64": "double"}
 #: Names of element types; NumPy puts them together anew each time, which takes as long as a launch.
@@ -60,7 +60,8 @@ def _persistent(device: int, name: str, dtype: str, variant: Variant, shared_byt
     return made
 
 
-def persistent(name: str, dtype: str, variant: Variant, rows: int) -> Any:
-    """Return one variant of ``block_forward`` or ``block_backward``, allowed the shared memory for that many rows."""
-    shared_bytes = (2 if variant.alone else 1) * rows * variant.width * ITEMSIZE[dtype]
-    return _persistent(cp.cuda.runtime.getDevice(), name, dtype, variant, shared_bytes)
+def persistent(name: str, dtype: str, plan: Plan) -> Any:
+    """Return ``block_forward`` or ``block_backward`` in a plan's variant, allowed the plan's shared memory."""
+    assert plan.variant is not None
+    shared_bytes = plan.shared_bytes(ITEMSIZE[dtype])
+    return _persistent(cp.cuda.runtime.getDevice(), name, dtype, plan.variant, shared_bytes)

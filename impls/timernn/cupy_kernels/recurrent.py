@@ -124,7 +124,7 @@ def _launch(name: str, plan: Plan, dtype: str, workspace: Workspace, arrays: tup
     if not plan.variant.alone:
         arrivals = workspace.buffer("arrivals", (plan.row_groups * _ARRIVALS_APART,), cp.uint8)
         arrivals.data.memset_async(0, arrivals.nbytes)
-    modules.persistent(name, dtype, plan.variant, plan.rows)(
+    modules.persistent(name, dtype, plan)(
         (plan.column_groups, plan.row_groups),
         (plan.threads,),
         (*arrays, arrivals, *sizes, plan.columns, plan.rows),

@@ -25,17 +25,17 @@ _REPORT = re.compile(
 
 
 def compilations():
-    """Yield ``(title, source, options)`` of all that the backend compiles."""
-    from timernn.cupy_kernels.modules import options, source  # noqa: PLC0415 - imports CuPy
+    """Yield ``(title, source, options, threads of a block at most)`` of all that the backend compiles."""
+    from timernn.cupy_kernels.modules import THREADS, options, source  # noqa: PLC0415 - imports CuPy
     from timernn.cupy_kernels.planning import VARIANTS  # noqa: PLC0415
 
     for dtype, variants in VARIANTS.items():
         for file in ("steps", "timewise", "updates"):
-            yield f"{file} {dtype}", source(file), options(dtype)
+            yield f"{file} {dtype}", source(file), options(dtype), THREADS
         for v in variants:
             kind = "alone" if v.alone else "shared out"
             title = f"recurrent {dtype} {v.lanes}x{v.weights} weights {v.columns}x{v.rows} sums {kind}"
-            yield title, source("recurrent"), options(dtype, v)
+            yield title, source("recurrent"), options(dtype, v), v.threads
 
 
 def of_architecture(architecture):
@@ -43,7 +43,7 @@ def of_architecture(architecture):
     from cupy.cuda import compiler  # noqa: PLC0415 - in a process of its own, and not to show the options
 
     found = {}
-    for title, source, options in compilations():
+    for title, source, options, _ in compilations():
         log = io.StringIO()
         # CuPy's compile_using_nvrtc would ask the driver for the architecture; the class below asks nobody.
         program = compiler._NVRTCProgram(source, "kernel.cu", method="cubin")
@@ -59,19 +59,6 @@ def of_all():
     """Return ``{architecture: {title: {kernel: {field: number}}}}``; a minute and a half for one processor."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(ARCHITECTURES, pool.map(of_architecture, ARCHITECTURES), strict=True))
-
-
-def threads_of(title):
-    """Return how many threads a block may have, for which the registers must suffice."""
-    from timernn.cupy_kernels.modules import THREADS  # noqa: PLC0415
-    from timernn.cupy_kernels.planning import VARIANTS  # noqa: PLC0415
-
-    made = re.fullmatch(r"recurrent (\w+) (\d+)x(\d+) weights (\d+)x(\d+) sums .*", title)
-    if made is None:
-        return THREADS
-    sizes = tuple(int(made[group]) for group in range(2, 6))
-    (variant,) = (v for v in VARIANTS[made[1]] if (v.lanes, v.weights, v.columns, v.rows) == sizes)
-    return variant.threads
 
 
 def as_budget(found):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from resources import ARCHITECTURES, as_budget, compilations, of_all, threads_of
+from resources import ARCHITECTURES, as_budget, compilations, of_all
 
 BUDGET = Path(__file__).with_name("budget.json")
 #: On every architecture: CUDA C++ programming guide, technical specifications.
@@ -22,7 +22,7 @@ def found():
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_kernel_is_compiled(found, architecture):
-    for title, source, _ in compilations():
+    for title, source, *_ in compilations():
         assert len(found[architecture][title]) == source.count('extern "C" __global__') > 0, title
 
 
@@ -39,10 +39,10 @@ def test_nothing_is_spilt(found, architecture):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_block_of_the_most_threads_has_its_registers(found, architecture):
-    for title, kernels in found[architecture].items():
+    for title, _, _, threads in compilations():
         # The four parts of a multiprocessor have a quarter of the registers each, and whole warps.
-        warps = -(-threads_of(title) // 32 // 4) * 4
-        for kernel, numbers in kernels.items():
+        warps = -(-threads // 32 // 4) * 4
+        for kernel, numbers in found[architecture][title].items():
             a_warp = -(-numbers["registers"] * 32 // ALLOCATED_AT_ONCE) * ALLOCATED_AT_ONCE
             assert warps * a_warp <= REGISTERS, (title, kernel, numbers)
             assert numbers["shared"] <= SHARED_BYTES, (title, kernel, numbers)
